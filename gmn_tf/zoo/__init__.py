@@ -1,0 +1,1 @@
+"""Populations of small trained networks: recipe, training, storage, measured accuracies."""
