@@ -1,0 +1,1 @@
+"""Keras layers over GraphTensors of parameter graphs: encoders, convolution, updates, readouts."""

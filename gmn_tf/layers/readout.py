@@ -1,0 +1,111 @@
+"""One vector per network, from the final states: pool within layer and type first, then over the groups."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_gnn as tfgnn
+
+from gmn_tf.graph import schema
+from gmn_tf.layers.features import log_count
+from gmn_tf.layers.groups import EdgeGroups
+from gmn_tf.layers.names import PACKAGE
+
+_SMALLEST = 1e-6
+
+
+@tf.keras.utils.register_keras_serializable(package=PACKAGE)
+class GroupReadout(tf.keras.layers.Layer):
+    """Edge states pooled per (component, layer, type), encoded with their label, pooled over groups.
+
+        p_g = [mean_{edges in g} e, deviation_{edges in g} e (, statistics of the values in g)]
+        z_g = SiLU(Linear(SiLU((1 + gain(label_g)) * Linear(p_g) + shift(label_g))))
+        r   = [mean_g z_g; sum_g softmax_g(query_k(label_g, z_g)) z_g for k = 1 ... num_heads;
+               mean and deviation of the node states; log number of edges]
+        output = Linear(Dropout(SiLU(Linear(LN(r)))))
+
+    gain and shift are linear in the group's label vector, so that layers are not thrown together; the
+    heads can learn to look at a layer each, wherever it stands.
+
+    Args:
+        units: width of the output (logits).
+        hidden_dim: width of z_g; the last hidden layer is twice that.
+        num_heads: attention heads over groups.
+        dropout_rate: before the last linear map.
+
+    Call arguments:
+        inputs: (graph with hidden states, groups, labels [groups, label_dim], statistics [groups, .]
+            or None).
+    Call returns:
+        float32 [components, units]; a component without edges gets an answer that means nothing.
+    """
+
+    def __init__(
+        self,
+        units: int,
+        *,
+        hidden_dim: int = 32,
+        num_heads: int = 8,
+        dropout_rate: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.units, self.hidden_dim = units, hidden_dim
+        self.num_heads, self.dropout_rate = num_heads, dropout_rate
+        dense = tf.keras.layers.Dense
+        self._pooled = dense(hidden_dim, name="pooled")
+        self._label = dense(2 * hidden_dim, name="label")
+        self._encode = dense(hidden_dim, "silu", name="encode")
+        self._query = dense(num_heads, name="query")
+        self._norm = tf.keras.layers.LayerNormalization(name="norm")
+        self._hidden = dense(2 * hidden_dim, "silu", name="hidden")
+        self._dropout = tf.keras.layers.Dropout(dropout_rate)
+        self._output = dense(units, name="output")
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "hidden_dim": self.hidden_dim,
+            "num_heads": self.num_heads,
+            "dropout_rate": self.dropout_rate,
+        }
+
+    def call(self, inputs: tuple[tfgnn.GraphTensor, EdgeGroups, tf.Tensor, tf.Tensor | None]) -> tf.Tensor:
+        graph, groups, labels, statistics = inputs
+        components, slots = groups.shape
+        states = graph.edge_sets[schema.EDGE_SET][tfgnn.HIDDEN_STATE]
+        mean = groups.mean(states)
+        spread = groups.mean(tf.square(states - groups.gather(mean)))  # two passes: exactly 0 for one edge
+        pooled = [mean, tf.sqrt(spread + _SMALLEST)]
+        if statistics is not None:
+            pooled.append(statistics)
+        label = self._label(labels)
+        gain, shift = label[:, : self.hidden_dim], label[:, self.hidden_dim :]
+        encoded = tf.nn.silu(self._pooled(tf.concat(pooled, axis=-1)) * (1.0 + gain) + shift)
+        encoded = self._encode(encoded)  # [C * S, hidden]
+        query = self._query(tf.concat([labels, encoded], axis=-1))
+
+        used = tf.reshape(tf.cast(groups.count > 0, encoded.dtype), [components, slots, 1])
+        encoded = tf.reshape(encoded, [components, slots, self.hidden_dim]) * used
+        query = tf.reshape(query, [components, slots, self.num_heads])
+        weight = tf.nn.softmax(query + (used - 1.0) * 1e9, axis=1)
+        heads = tf.einsum("csk,csd->ckd", weight, encoded)
+        heads = tf.reshape(heads, [components, self.num_heads * self.hidden_dim])
+        average = tf.reduce_sum(encoded, axis=1) / tf.maximum(tf.reduce_sum(used, axis=1), 1.0)
+        edges = tf.reduce_sum(tf.reshape(groups.count, [components, slots]), axis=1)
+        joined = self._norm(tf.concat([average, heads, *_pool_nodes(graph)], axis=-1))
+        joined = tf.concat([joined, log_count(edges)], axis=-1)
+        return self._output(self._dropout(self._hidden(joined)))
+
+
+def _pool_nodes(graph: tfgnn.GraphTensor) -> tuple[tf.Tensor, tf.Tensor]:
+    states = graph.node_sets[schema.NODE_SET][tfgnn.HIDDEN_STATE]
+
+    def average(values: tf.Tensor) -> tf.Tensor:
+        return tfgnn.pool_nodes_to_context(graph, schema.NODE_SET, "mean", feature_value=values)
+
+    mean = average(states)
+    there = tfgnn.broadcast_context_to_nodes(graph, schema.NODE_SET, feature_value=mean)
+    return mean, tf.sqrt(average(tf.square(states - there)) + _SMALLEST)

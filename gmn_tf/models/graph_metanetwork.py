@@ -1,0 +1,264 @@
+"""GraphMetanetwork: a Keras model from parameter graphs to one answer per network or per parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_gnn as tfgnn
+
+from gmn_tf.errors import SchemaError
+from gmn_tf.graph import schema
+from gmn_tf.graph.tensor import assemble
+from gmn_tf.layers.edge_encoder import EdgeEncoder
+from gmn_tf.layers.features import num_components
+from gmn_tf.layers.group_encoder import GroupEncoder
+from gmn_tf.layers.group_statistics import NUM_STATISTICS, group_statistics
+from gmn_tf.layers.groups import EdgeGroups, edge_groups
+from gmn_tf.layers.label_normalizer import LabelNormalizer
+from gmn_tf.layers.label_statistics import LabelStatistics
+from gmn_tf.layers.names import PACKAGE
+from gmn_tf.layers.node_encoder import NodeEncoder
+from gmn_tf.layers.readout import GroupReadout
+from gmn_tf.models.block import metanetwork_block
+
+
+@tf.keras.utils.register_keras_serializable(package=PACKAGE)
+class GraphMetanetwork(tf.keras.Model):
+    """Graph metanetwork on parameter graphs (Lim et al., ICLR 2024, section 2.3).
+
+    Its answer per network does not change when the network's neurons are permuted, and its answers per
+    edge are permuted with them. It is built (has its weights) as soon as it is made.
+
+    ```python
+    model = gmn_tf.GraphMetanetwork(1, num_blocks=3, node_dim=32, edge_dim=32)
+    model.adapt(training_graphs)
+    logits = model(graph)                               # [components, 1]
+    ```
+
+    Args:
+        units: width of the answer; logits, nothing is applied to them.
+        output: "graph" for one answer per component, "edge" for one per edge.
+        num_blocks: rounds of edge and node updates.
+        node_dim, edge_dim, message_dim: widths of the states and of the messages.
+        directions: "both" for messages along and against the edges, "forward" for along alone.
+        reduce_type: how a node reduces its messages: "mean", "sum", "fan_in" or "max", or several
+            joined by "|".
+        global_dim: width of the global state, 0 for none.
+        use_layer_normalization, dropout_rate: in every block.
+        num_channels: channels of the edge feature `value`.
+        num_frequencies: sine and cosine pairs of the value that join its encoder's input.
+        readout_dim, readout_heads: width and attention heads of the readout over layers.
+        readout_statistics: whether moments and quantiles of the values in each group join it.
+        initial_step: for output="edge", a learnt factor of the answer that starts here, so that an
+            edit `weights + answer` starts small; None for none.
+        max_layers, max_groups: room for layers and for (layer, type) groups per network; what is beyond
+            is pooled together.
+        num_indices, position_buckets: rows of the encoders' tables.
+
+    Call arguments:
+        graph: scalar GraphTensor as of `gmn_tf.graph.tensor`, any number of components, the last of
+            which may be padding: it touches no other. Fixed sizes make it compile under XLA.
+    Call returns:
+        float32 [num_components, units], the padding's row included (mask it), or [num_edges, units].
+    """
+
+    def __init__(
+        self,
+        units: int = 1,
+        *,
+        output: str = "graph",
+        num_blocks: int = 3,
+        node_dim: int = 32,
+        edge_dim: int = 32,
+        message_dim: int = 32,
+        directions: str = "both",
+        reduce_type: str = "mean",
+        global_dim: int = 0,
+        use_layer_normalization: bool = True,
+        dropout_rate: float = 0.0,
+        num_channels: int = 1,
+        num_frequencies: int = 0,
+        readout_dim: int = 32,
+        readout_heads: int = 8,
+        readout_statistics: bool = True,
+        initial_step: float | None = None,
+        max_layers: int = 64,
+        max_groups: int = 64,
+        num_indices: int = 64,
+        position_buckets: int = 12,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if output not in ("graph", "edge"):
+            raise SchemaError(f"received output={output!r}, expected 'graph' or 'edge'")
+        self._settings = {
+            "units": units,
+            "output": output,
+            "num_blocks": num_blocks,
+            "node_dim": node_dim,
+            "edge_dim": edge_dim,
+            "message_dim": message_dim,
+            "directions": directions,
+            "reduce_type": reduce_type,
+            "global_dim": global_dim,
+            "use_layer_normalization": use_layer_normalization,
+            "dropout_rate": dropout_rate,
+            "num_channels": num_channels,
+            "num_frequencies": num_frequencies,
+            "readout_dim": readout_dim,
+            "readout_heads": readout_heads,
+            "readout_statistics": readout_statistics,
+            "initial_step": initial_step,
+            "max_layers": max_layers,
+            "max_groups": max_groups,
+            "num_indices": num_indices,
+            "position_buckets": position_buckets,
+        }
+        self.per_edge = output == "edge"
+        self.num_channels, self.global_dim = num_channels, global_dim
+        self.max_layers, self.max_groups = max_layers, max_groups
+        self._normalizer = LabelNormalizer(num_channels, max_layers=max_layers, name="values")
+        self._node_encoder = NodeEncoder(node_dim, num_indices=num_indices, name="nodes")
+        self._group_encoder = GroupEncoder(edge_dim, name="labels")
+        self._edge_encoder = EdgeEncoder(
+            edge_dim, num_frequencies=num_frequencies, position_buckets=position_buckets, name="edges"
+        )
+        self._blocks = [
+            metanetwork_block(
+                node_dim=node_dim,
+                edge_dim=edge_dim,
+                message_dim=message_dim,
+                directions=directions,
+                reduce_type=reduce_type,
+                global_dim=global_dim,
+                use_layer_normalization=use_layer_normalization,
+                dropout_rate=dropout_rate,
+                edges_only=self.per_edge and index == num_blocks - 1,
+                name=f"block_{index}",
+            )
+            for index in range(num_blocks)
+        ]
+        self._statistics_normalizer = self._readout = self._edge_output = self._step = None
+        if self.per_edge:
+            self._edge_output = tf.keras.layers.Dense(units, name="edge_output")
+            if initial_step is not None:
+                start = tf.keras.initializers.Constant(initial_step)
+                self._step = self.add_weight("step", (), initializer=start)
+        else:
+            if readout_statistics:
+                self._statistics_normalizer = LabelNormalizer(
+                    num_channels * NUM_STATISTICS, max_layers=max_layers, name="statistics"
+                )
+            self._readout = GroupReadout(
+                units,
+                hidden_dim=readout_dim,
+                num_heads=readout_heads,
+                dropout_rate=dropout_rate,
+                name="readout",
+            )
+        self(_smallest_graph(num_channels))
+
+    def get_config(self) -> dict[str, Any]:
+        return {"name": self.name, **self._settings}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> GraphMetanetwork:
+        return cls(**config)
+
+    def call(self, graph: tfgnn.GraphTensor, training: bool | None = None) -> tf.Tensor:
+        edges = graph.edge_sets[schema.EDGE_SET]
+        groups = self.groups(graph)
+        labels = self._group_encoder(groups)
+        values = self._normalizer((edges[schema.TYPE], edges[schema.LAYER], edges[schema.VALUE]))
+        context = {}
+        if self.global_dim:
+            context[tfgnn.HIDDEN_STATE] = tf.zeros([num_components(graph), self.global_dim])
+        state = graph.replace_features(
+            node_sets={schema.NODE_SET: {tfgnn.HIDDEN_STATE: self._node_encoder(graph)}},
+            edge_sets={
+                schema.EDGE_SET: {tfgnn.HIDDEN_STATE: self._edge_encoder((graph, groups, labels, values))}
+            },
+            context=context,
+        )
+        for block in self._blocks:
+            state = block(state)
+        if self._edge_output is not None:
+            answer = self._edge_output(state.edge_sets[schema.EDGE_SET][tfgnn.HIDDEN_STATE])
+            return answer if self._step is None else self._step * answer
+        statistics = None
+        if self._statistics_normalizer is not None:
+            raw = group_statistics(groups, edges[schema.VALUE])
+            statistics = self._statistics_normalizer((groups.type, groups.layer, raw))
+            statistics = tf.math.asinh(statistics)
+        return self._readout((state, groups, labels, statistics))  # type: ignore[misc]
+
+    def groups(self, graph: tfgnn.GraphTensor) -> EdgeGroups:
+        """The (component, layer, type) groups of a graph's edges, as this model counts them."""
+        return edge_groups(graph, max_layers=self.max_layers, max_groups=self.max_groups)
+
+    def adapt(self, graphs: Iterable[Any]) -> None:
+        """Sets the normalisation of values, and of group statistics, from training graphs; one pass.
+
+        Args:
+            graphs: GraphTensors, of which every component counts, or tuples (graph, ..., weight) as
+                `fit` takes them, of which the components count whose weight [components] is not 0:
+                so padding is left out by its weight.
+        """
+        values = LabelStatistics(self.num_channels, max_layers=self.max_layers)
+        statistics = LabelStatistics(self.num_channels * NUM_STATISTICS, max_layers=self.max_layers)
+        groups_of = tf.function(self._adaptation, reduce_retracing=True)
+        for element in graphs:
+            graph, weight = (element[0], element[-1]) if isinstance(element, tuple) else (element, None)
+            arrays = [array.numpy() for array in groups_of(graph)]
+            edge_component, edge_type, layer, value, count, group_type, group_layer, rows = arrays
+            keep_edge, keep_group = np.ones(len(edge_type), bool), count > 0
+            if weight is not None:
+                real = np.asarray(weight).reshape(-1) != 0
+                keep_edge = real[edge_component]
+                keep_group &= np.repeat(real, self.max_groups)
+            values.update(edge_type[keep_edge], layer[keep_edge], value[keep_edge])
+            statistics.update(group_type[keep_group], group_layer[keep_group], rows[keep_group])
+        if values.count.sum() == 0:
+            raise SchemaError("received no edges to adapt to, expected at least one graph of positive weight")
+        self.adapt_statistics(values.count, values.mean, values.variance)
+        if self._statistics_normalizer is not None:
+            moments = (statistics.count, statistics.mean, statistics.variance)
+            self._statistics_normalizer.set_statistics(*moments)
+
+    def adapt_statistics(self, count: np.ndarray, mean: np.ndarray, variance: np.ndarray) -> None:
+        """Sets the normalisation of values alone, from moments per (type, layer).
+
+        Args:
+            count: [types, max_layers], mean, variance: [types, max_layers, channels], as
+                `gmn_tf.layers.label_statistics.LabelStatistics` collects them.
+        """
+        self._normalizer.set_statistics(count, mean, variance)
+
+    def _adaptation(self, graph: tfgnn.GraphTensor) -> tuple[tf.Tensor, ...]:
+        edges = graph.edge_sets[schema.EDGE_SET]
+        groups = self.groups(graph)
+        return (
+            groups.of_edge // self.max_groups,
+            edges[schema.TYPE],
+            edges[schema.LAYER],
+            edges[schema.VALUE],
+            groups.count,
+            groups.type,
+            groups.layer,
+            group_statistics(groups, edges[schema.VALUE]),
+        )
+
+
+def _smallest_graph(num_channels: int) -> tfgnn.GraphTensor:
+    """Two nodes and the edge between them: enough to create all weights."""
+    zeros = np.zeros(1, np.int32)
+    nodes = {name: np.zeros(2, np.int32) for name in (schema.TYPE, schema.LAYER, schema.INDEX)}
+    nodes |= {schema.ACTIVATION: nodes[schema.TYPE], schema.DEPTH: np.zeros(2, np.float32)}
+    edges = dict.fromkeys((schema.SOURCE, schema.TYPE, schema.LAYER, schema.DEPTH), zeros)
+    edges[schema.TARGET] = zeros + 1
+    for name in (schema.KERNEL_POSITION, schema.ENTRY_POSITION):
+        edges[name] = np.full((1, schema.POSITION_SIZE), schema.NO_POSITION)
+    return assemble(nodes, edges, np.ones((1, num_channels)))
