@@ -1,0 +1,186 @@
+"""One contract for every layer and for the model: configuration, weights, SavedModel, gradients, XLA."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import pkgutil
+
+import numpy as np
+import pytest
+from parameter_graphs import merge, padding, small_cnn
+
+import gmn_tf
+
+tf = pytest.importorskip("tensorflow")
+import tensorflow_gnn as tfgnn  # noqa: E402
+
+import gmn_tf.layers  # noqa: E402
+from gmn_tf.graph import schema  # noqa: E402
+from gmn_tf.layers.convolution import EdgeConditionedConvolution  # noqa: E402
+from gmn_tf.layers.directions import DirectedConvolution  # noqa: E402
+from gmn_tf.layers.edge_encoder import EdgeEncoder  # noqa: E402
+from gmn_tf.layers.edge_update import EdgeUpdate  # noqa: E402
+from gmn_tf.layers.group_encoder import GroupEncoder  # noqa: E402
+from gmn_tf.layers.groups import edge_groups  # noqa: E402
+from gmn_tf.layers.label_normalizer import LabelNormalizer  # noqa: E402
+from gmn_tf.layers.names import UPDATE  # noqa: E402
+from gmn_tf.layers.node_encoder import NodeEncoder  # noqa: E402
+from gmn_tf.layers.readout import GroupReadout  # noqa: E402
+from gmn_tf.layers.residual_state import ResidualState  # noqa: E402
+from gmn_tf.models.graph_metanetwork import GraphMetanetwork  # noqa: E402
+
+GRAPH = merge(small_cnn(0, channels=(1, 3, 2)), small_cnn(1, channels=(2, 2)), padding(2, 5))
+VALUES = GRAPH.edge_sets[schema.EDGE_SET][schema.VALUE].numpy()
+DIM = 4
+
+
+def groups(graph):
+    return edge_groups(graph, max_layers=8, max_groups=8)
+
+
+def labels(graph):
+    return tf.one_hot(groups(graph).type, DIM) + groups(graph).depth[:, tf.newaxis]
+
+
+def with_states(graph):
+    """Hidden states that depend on the values, so that gradients have a way back."""
+    values = graph.edge_sets[schema.EDGE_SET][schema.VALUE]
+    states = values * tf.range(1.0, 1.0 + DIM)
+    nodes = tfgnn.pool_edges_to_node(graph, schema.EDGE_SET, tfgnn.TARGET, "sum", feature_value=states)
+    return graph.replace_features(
+        node_sets={schema.NODE_SET: {tfgnn.HIDDEN_STATE: nodes}},
+        edge_sets={schema.EDGE_SET: {tfgnn.HIDDEN_STATE: states, UPDATE: tf.sin(states)}},
+        context={tfgnn.HIDDEN_STATE: tf.ones([3, DIM])},
+    )
+
+
+def convolve(layer, graph):
+    return layer(with_states(graph), edge_set_name=schema.EDGE_SET)
+
+
+def normalize(layer, graph):
+    edges = graph.edge_sets[schema.EDGE_SET]
+    return layer((edges[schema.TYPE], edges[schema.LAYER], edges[schema.VALUE]))
+
+
+def adapted_normalizer():
+    layer = LabelNormalizer(1, max_layers=8)
+    count = np.ones((len(schema.EdgeType), 8))
+    layer.set_statistics(count, count[..., None] * 0.5, count[..., None] * 4.0)
+    return layer
+
+
+def encode_edges(layer, graph):
+    return layer((graph, groups(graph), labels(graph), graph.edge_sets[schema.EDGE_SET][schema.VALUE]))
+
+
+def next_state(layer, graph):
+    states = with_states(graph).node_sets[schema.NODE_SET][tfgnn.HIDDEN_STATE]
+    return layer((states, {schema.EDGE_SET: tf.cos(states)}, {}))
+
+
+def read_out(layer, graph):
+    return layer((with_states(graph), groups(graph), labels(graph), labels(graph)))
+
+
+def convolution(tag, reduce_type, receiver=None):
+    return lambda: EdgeConditionedConvolution(
+        DIM, message_dim=6, receiver_tag=tag, reduce_type=reduce_type, receiver_feature=receiver
+    )
+
+
+CASES = {
+    "LabelNormalizer": (adapted_normalizer, normalize),
+    "NodeEncoder": (lambda: NodeEncoder(DIM), lambda layer, graph: layer(graph)),
+    "GroupEncoder": (lambda: GroupEncoder(DIM), lambda layer, graph: layer(groups(graph))),
+    "EdgeEncoder": (lambda: EdgeEncoder(DIM), encode_edges),
+    "EdgeEncoder-sines": (lambda: EdgeEncoder(DIM, num_frequencies=3, position_buckets=6), encode_edges),
+    "EdgeConditionedConvolution": (convolution(tfgnn.TARGET, "mean"), convolve),
+    "EdgeConditionedConvolution-all": (
+        convolution(tfgnn.SOURCE, "sum|fan_in|max|mean", tfgnn.HIDDEN_STATE),
+        convolve,
+    ),
+    "DirectedConvolution": (lambda: DirectedConvolution(DIM, message_dim=6), convolve),
+    "EdgeUpdate": (
+        lambda: EdgeUpdate(DIM, use_global_state=True, dropout_rate=0.1),
+        lambda layer, graph: tf.concat(list(convolve(layer, graph).values()), axis=-1),
+    ),
+    "ResidualState": (lambda: ResidualState(DIM, use_layer_normalization=False), next_state),
+    "GroupReadout": (lambda: GroupReadout(2, hidden_dim=6, num_heads=2), read_out),
+    "GraphMetanetwork": (
+        lambda: GraphMetanetwork(num_blocks=1, node_dim=5, edge_dim=6, message_dim=7, global_dim=3),
+        lambda layer, graph: layer(graph),
+    ),
+    "GraphMetanetwork-edge": (
+        lambda: GraphMetanetwork(
+            2, output="edge", num_blocks=2, initial_step=0.1, directions="forward", reduce_type="fan_in"
+        ),
+        lambda layer, graph: layer(graph),
+    ),
+}
+
+
+def at(values):
+    return GRAPH.replace_features(
+        edge_sets={
+            schema.EDGE_SET: {**GRAPH.edge_sets[schema.EDGE_SET].get_features_dict(), schema.VALUE: values}
+        }
+    )
+
+
+def test_every_layer_is_under_contract():
+    classes = set()
+    for module in pkgutil.iter_modules(gmn_tf.layers.__path__, "gmn_tf.layers."):
+        members = inspect.getmembers(__import__(module.name, fromlist=["_"]), inspect.isclass)
+        classes |= {n for n, c in members if c.__module__ == module.name and issubclass(c, tf.Module)}
+    assert classes <= {name.split("-")[0] for name in CASES}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_contract(name, tmp_path):
+    make, apply = CASES[name]
+    tf.keras.utils.set_random_seed(1)
+    layer = make()
+    expected = apply(layer, at(VALUES)).numpy()
+    assert np.isfinite(expected).all()
+    assert expected.dtype == np.float32
+
+    # Configuration: only JSON, and it makes the same layer.
+    config = json.loads(json.dumps(layer.get_config()))
+    twin = type(layer).from_config(dict(config))
+    assert twin.get_config() == layer.get_config()
+    registered = tf.keras.utils.get_registered_name(type(layer))
+    assert registered == f"gmn_tf>{type(layer).__name__}"
+    apply(twin, at(VALUES))
+    assert [w.shape for w in twin.weights] == [w.shape for w in layer.weights]
+
+    # Weights, through a checkpoint.
+    path = tf.train.Checkpoint(layer=layer).write(str(tmp_path / "checkpoint"))
+    tf.train.Checkpoint(layer=twin).read(path).assert_consumed()
+    np.testing.assert_array_equal(apply(twin, at(VALUES)), expected)
+
+    # Gradients with respect to the weights and the values.
+    values = tf.constant(VALUES)
+    with tf.GradientTape() as tape:
+        tape.watch(values)
+        loss = tf.reduce_sum(tf.square(apply(layer, at(values))))
+    weights = layer.trainable_weights
+    gradients = tape.gradient(loss, [values, *weights])
+    for variable, gradient in zip(["values", *(w.name for w in weights)], gradients, strict=True):
+        if gradient is not None:
+            assert np.isfinite(tf.convert_to_tensor(gradient)).all(), variable
+    if name != "NodeEncoder" and name != "GroupEncoder":  # labels alone
+        assert np.abs(gradients[0]).max() > 0
+
+    # XLA, and a SavedModel reloaded.
+    function = tf.function(
+        lambda values: apply(layer, at(values)), input_signature=[tf.TensorSpec(VALUES.shape)]
+    )
+    compiled = tf.function(function.python_function, jit_compile=True, reduce_retracing=True)
+    np.testing.assert_allclose(compiled(tf.constant(VALUES)), expected, rtol=2e-4, atol=2e-5)
+    module = tf.Module()
+    module.weights, module.function = layer.weights, function
+    tf.saved_model.save(module, str(tmp_path / "saved"))
+    reloaded = tf.saved_model.load(str(tmp_path / "saved"))
+    np.testing.assert_allclose(reloaded.function(tf.constant(VALUES)), expected, rtol=1e-5, atol=1e-6)
