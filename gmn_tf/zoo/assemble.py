@@ -9,7 +9,7 @@ import numpy as np
 
 import gmn_tf
 from gmn_tf.zoo import files, store
-from gmn_tf.zoo.parts import part_file, read_part
+from gmn_tf.zoo.parts import read_part
 from gmn_tf.zoo.plan import Plan
 from gmn_tf.zoo.recipe import describe
 from gmn_tf.zoo.store import Zoo
@@ -18,10 +18,10 @@ _BINS = 20
 
 
 def assemble(folder: Path, plan: Plan) -> None:
-    """Writes everything but the weights, the manifest last but one step: the plan and the parts go after it.
+    """Writes everything but the weights into the folder of the parts, which stay.
 
     Raises:
-        ZooError: a part is damaged, or the disk is full; the parts are kept then.
+        ZooError: a part is damaged, or the disk is full; the call again to finish.
     """
     records = [read_part(folder, architecture) for architecture in range(plan.num_architectures)]
     rows = sorted((row for record in records for row in record["rows"]), key=lambda row: row["network"])
@@ -55,8 +55,6 @@ def assemble(folder: Path, plan: Plan) -> None:
     if plan.keras_files:
         manifest["files"] |= _write_keras_files(folder, plan)
         files.write_json(folder / files.MANIFEST, manifest)
-    for architecture in range(plan.num_architectures):
-        (folder / part_file(architecture)).unlink(missing_ok=True)
 
 
 def _write_keras_files(folder: Path, plan: Plan) -> dict[str, Any]:

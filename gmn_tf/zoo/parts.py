@@ -70,7 +70,7 @@ def train_part(folder: Path, plan: Plan, data: Data, number: int) -> None:
 
 
 def measured(architecture: Architecture, flat: np.ndarray, data: Data) -> tuple[str, list[float]]:
-    """The JSON of the architecture's Keras model, and Keras' own test accuracy of each row of weights [n, P]."""
+    """The JSON of the Keras model, and Keras' own test accuracy of each row of weights [n, P]."""
     from gmn_tf.zoo.measure import accuracy
     from gmn_tf.zoo.template import keras_model
     from gmn_tf.zoo.train import weight_list

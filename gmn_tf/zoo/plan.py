@@ -17,7 +17,7 @@ class Plan:
     """The arguments that decide a population's content; two equal plans give the same zoo."""
 
     family: str
-    data: str
+    data: str = dataclasses.field(compare=False)  # where it lies; the hash says what it is
     data_hash: str
     size: int
     seed: int
@@ -31,7 +31,7 @@ class Plan:
             raise ZooError(f"Received size {self.size}: expected at least 3 networks, one for each split.")
         if self.seed < 0 or self.keras_files < 0:
             raise ZooError(
-                f"Received seed {self.seed} and keras_files {self.keras_files}: expected numbers of 0 or more."
+                f"Received seed {self.seed}, keras_files {self.keras_files}: expected numbers of 0 or more."
             )
 
     @property
@@ -62,9 +62,9 @@ class Plan:
         return dataclasses.asdict(self)
 
     @classmethod
-    def of_manifest(cls, manifest: dict[str, Any]) -> Plan | None:
-        """The plan a finished zoo was made by; None where the manifest has none."""
+    def of_dict(cls, values: Any) -> Plan | None:
+        """The plan that `to_dict` gave; None where it is none."""
         try:
-            return cls(**manifest["plan"])
-        except (KeyError, TypeError, ValueError):
+            return cls(**values)
+        except (TypeError, ValueError):
             return None

@@ -34,7 +34,7 @@ _ARCHITECTURE_STREAM, _NETWORK_STREAM, _SPLIT_STREAM = 0, 1, 2
 
 @dataclasses.dataclass(frozen=True)
 class Block:
-    """Convolution 3 x 3 ("same"), normalisation, activation, pooling 2 x 2, dropout; all but the first optional."""
+    """Convolution 3 x 3 ("same"), then, each optional: normalisation, activation, pooling 2 x 2, dropout."""
 
     filters: int
     stride: int = 1
@@ -95,7 +95,7 @@ class Architecture:
 
 @dataclasses.dataclass(frozen=True)
 class Variable:
-    """One weight of an architecture: its role ("kernel", "bias", "scale", "shift", "mean", "variance") and shape."""
+    """One weight of an architecture: role ("kernel", "bias", "scale", "shift", "mean", "variance"), shape."""
 
     role: str
     shape: tuple[int, ...]
@@ -167,7 +167,7 @@ def sample_architecture(
         if low <= candidate.num_parameters <= MAX_PARAMETERS and min(candidate.sizes()[-1]) >= 2:
             return candidate
     raise ZooError(
-        f"Images of shape {image_shape} do not fit the family cnn: expected 8 to 64 pixels a side."
+        f"Images of shape {image_shape} do not fit the family cnn: expected 8 to 32 pixels a side."
     )
 
 
@@ -205,7 +205,7 @@ def _draw(
 
 
 def sample_hyper_parameters(index: int, architecture: Architecture, *, seed: int) -> HyperParameters:
-    """Hyper-parameters of network `index`; they depend on nothing but the seed, the number and the architecture."""
+    """Hyper-parameters of network `index`, decided by the seed, the number and the architecture alone."""
     rng = network_rng(index, seed=seed)
     optimizer = str(rng.choice(["adam", "adam", "sgd"]))
     low, high = (2e-4, 1e-1) if optimizer == "adam" else (2e-3, 1.0)
@@ -221,12 +221,12 @@ def sample_hyper_parameters(index: int, architecture: Architecture, *, seed: int
 
 
 def network_rng(index: int, *, seed: int, use: int = 0) -> np.random.Generator:
-    """A random stream of network `index` alone; `use` tells its hyper-parameters (0), weights (1), batches (2) apart."""
+    """Random stream of network `index`; `use`: hyper-parameters 0, weights 1, batches 2, dropout 3."""
     return np.random.default_rng([seed, _NETWORK_STREAM, index, use])
 
 
 def split_names(size: int, *, seed: int) -> np.ndarray:
-    """Split of each of `size` networks: 1000 train, 100 validation, 300 test of 1,400, in these proportions."""
+    """Split of each network; of 1,400: 1,000 train, 100 validation, 300 test, and like shares of other sizes."""
     validation, test = max(1, round(size / 14)), max(1, round(size * 3 / 14))
     names = np.array(["train"] * (size - validation - test) + ["validation"] * validation + ["test"] * test)
     return names[np.random.default_rng([seed, _SPLIT_STREAM]).permutation(size)]

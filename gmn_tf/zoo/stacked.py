@@ -49,8 +49,8 @@ def logits(
         training: BatchNorm uses the statistics of the batch.
 
     Returns:
-        [N, B, classes], and for each BatchNorm, in order, mean and (biased) variance of the batch, each [N, C];
-        an empty list unless `training`.
+        [N, B, classes], and for each BatchNorm, in order, mean and (biased) variance of the batch, each
+        [N, C]; an empty list unless `training`.
     """
     pieces = iter(tf.split(flat, [variable.size for variable in architecture.variables()], axis=1))
     count = tf.shape(flat)[0]

@@ -42,10 +42,11 @@ class Zoo:
 
     Attributes:
         path: the folder.
-        manifest: format version, family, data name and hash, recipe, seed, counts, files with size and checksum.
-        table: one numpy column per name, each [number of networks]: "network", "architecture", "row" (its row in
-            the weights file), "split" ("train", "validation", "test", or "none" for networks that are only meant as
-            `.keras` examples), "test_accuracy" (float32, fraction in [0, 1]), and the hyper-parameters.
+        manifest: format version, family, data name and hash, recipe, seed, counts, files with their sizes
+            and checksums.
+        table: one numpy column per name, each [number of networks]: "network", "architecture", "row" (its row
+            in the weights file), "split" ("train", "validation", "test", or "none" for networks that are only
+            meant as `.keras` examples), "test_accuracy" (float32, fraction in [0, 1]), the hyper-parameters.
         architectures: each architecture as the JSON of its Keras 3 model.
     """
 
@@ -74,7 +75,7 @@ class Zoo:
         if not isinstance(manifest, dict) or manifest.get("format_version") != FORMAT_VERSION:
             version = manifest.get("format_version") if isinstance(manifest, dict) else None
             raise ZooError(
-                f"{folder} has zoo format {version}, this version reads {FORMAT_VERSION}: generate the zoo again."
+                f"{folder} has zoo format {version}, expected {FORMAT_VERSION}: generate the zoo again."
             )
         listed = manifest.get("files")
         if not isinstance(listed, dict) or not {files.TABLE, files.ARCHITECTURES} <= set(listed):
@@ -110,8 +111,8 @@ class Zoo:
         """All networks of one architecture, whatever their split.
 
         Returns:
-            Their numbers, int64 [n], and their weights, float32 [n, P], memory-mapped and read-only; each row is
-            `np.concatenate([w.ravel() for w in model.get_weights()])`.
+            Their numbers, int64 [n], and their weights, float32 [n, P], memory-mapped and read-only; each row
+            is `np.concatenate([w.ravel() for w in model.get_weights()])`.
         """
         numbers = np.flatnonzero(self.table["architecture"] == architecture)
         return numbers[np.argsort(self.table["row"][numbers])], self._flat_file(architecture)
@@ -164,29 +165,32 @@ class Zoo:
 
     def _check_rows(self) -> None:
         """Every network has its row of finite weights, and every row its network."""
-        for architecture in range(len(self.architectures)):
-            numbers, weights = self.flat_weights(architecture)
-            rows = self.table["row"][numbers]
-            if weights.ndim != 2 or not np.array_equal(rows, np.arange(len(weights))):
-                raise ZooError(
-                    f"{self.path / files.weights_file(architecture)} has shape {weights.shape}, which does not fit "
-                    "the table: generate the zoo again."
-                )
         architectures = self.table["architecture"]
         if architectures.min() < 0 or architectures.max() >= len(self.architectures):
             raise ZooError(
                 f"{self.path / files.TABLE} names architectures that are not there: generate the zoo again."
             )
+        for architecture in range(len(self.architectures)):
+            numbers, weights = self.flat_weights(architecture)
+            rows = self.table["row"][numbers]
+            if weights.ndim != 2 or not np.array_equal(rows, np.arange(len(weights))):
+                raise ZooError(
+                    f"{self.path / files.weights_file(architecture)} has shape "
+                    f"{weights.shape}, which does not fit the table: generate the zoo again."
+                )
 
 
 def _from_json(text: str, dropout_rate: float) -> keras.Model:
     import keras
 
-    config = json.loads(text)
-    for layer in config["config"]["layers"]:
-        if layer["class_name"] == "Dropout":
-            layer["config"]["rate"] = dropout_rate
-    return keras.models.model_from_json(json.dumps(config))
+    try:
+        config = json.loads(text)
+        for layer in config["config"]["layers"]:
+            if layer["class_name"] == "Dropout":
+                layer["config"]["rate"] = dropout_rate
+        return keras.models.model_from_json(json.dumps(config))
+    except (ValueError, TypeError, KeyError) as error:
+        raise ZooError(f"An architecture of the zoo is no loadable Keras model: {error}") from error
 
 
 def _read_table(path: Path) -> dict[str, np.ndarray]:

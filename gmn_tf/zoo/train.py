@@ -1,8 +1,8 @@
 """Many networks of one architecture, trained together in one compiled step.
 
-Each network has its own initial weights, training images, batch order, dropout and hyper-parameters, all drawn
-from its own random stream: what a network becomes does not depend on the networks it is trained beside (up to
-the rounding of float32 sums). Networks that have finished keep their weights and soon leave the group.
+Each network has its own initial weights, training images, batch order, dropout and hyper-parameters, drawn
+from its own random stream: what it becomes does not depend on the networks it is trained beside (up to the
+rounding of float32 sums). Networks that have finished keep their weights and soon leave the group.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _MAX_GROUP = 64
 
 
 def initial_weights(architecture: Architecture, index: int, *, seed: int, scale: float) -> np.ndarray:
-    """Flat start [P] of network `index`: Glorot-uniform kernels times `scale`, scales and variances 1, others 0."""
+    """Flat start [P] of network `index`: `scale` x Glorot-uniform kernels, scales 1, variances 1, else 0."""
     rng = recipe.network_rng(index, seed=seed, use=1)
     pieces = []
     for variable in architecture.variables():
@@ -126,15 +126,18 @@ class GroupTrainer:
         """All steps of one phase; batches [steps, B, N], turns [steps, N, dropouts], settings [N, 5]."""
 
         def body(step: Any, *state: Any) -> Any:
-            return (step + 1, *self._step(*state, settings, batches[step], turns[step], start + step))
+            moved = self._step(state, settings, batches[step], turns[step], start + step)
+            return (step + 1, *moved)
 
         state = (tf.constant(0), flat, momentum, square)
         steps = tf.shape(batches)[0]
         return tf.while_loop(lambda step, *_: step < steps, body, state, parallel_iterations=1)[1:]
 
     def _step(
-        self, flat: Any, momentum: Any, square: Any, settings: Any, batch: Any, turns: Any, step: Any
+        self, state: tuple[Any, ...], settings: Any, batch: Any, turns: Any, step: Any
     ) -> tuple[Any, Any, Any]:
+        """One step of every network: (weights, momentum, mean square) before it and after it."""
+        flat, momentum, square = state
         rate, decay, dropout_rate, is_sgd, steps = (settings[:, i : i + 1] for i in range(5))  # each [N, 1]
         images = stacked.stack_images(tf.gather(self._images, batch))
         labels = tf.transpose(tf.gather(self._labels, batch))  # [N, B]
@@ -182,7 +185,7 @@ class GroupTrainer:
         return tf.concat(pieces, axis=1)
 
     def _dropout(self, rate: Any, turns: Any, step: Any) -> stacked.Dropout:
-        """Inverted dropout; one draw of uniform numbers per step, turned by each network's own random offset."""
+        """Inverted dropout; one uniform draw a step, turned (modulo 1) by each network's own offset."""
 
         def drop(x: Any, number: int) -> Any:
             shape = tf.shape(x)
@@ -201,7 +204,7 @@ def _column_mask(architecture: Architecture, chosen: list[bool]) -> np.ndarray:
 
 
 def _phase_ends(steps: np.ndarray) -> list[int]:
-    """Where the group is cut down to the networks still in training; `steps` falls, the last end is its first."""
+    """Where the group is cut down to the networks still in training; `steps` is falling."""
     stride = max(1, len(steps) // _PHASES)
     return sorted({int(steps[0]), *(int(value) for value in steps[::stride])})
 

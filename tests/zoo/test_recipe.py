@@ -1,0 +1,79 @@
+"""Sampling: seeded, within its bounds, varied; splits fixed and disjoint."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gmn_tf.errors import ZooError
+from gmn_tf.zoo import recipe
+from gmn_tf.zoo.plan import Plan
+from gmn_tf.zoo.template import keras_model
+
+DIGITS = {"image_shape": (8, 8, 1), "num_classes": 10}
+
+
+def _architectures(count, seed=0):
+    return [recipe.sample_architecture(number, seed=seed, **DIGITS) for number in range(count)]
+
+
+def test_architectures_are_seeded_varied_and_small():
+    architectures = _architectures(32)
+    assert architectures == _architectures(32)
+    assert architectures != _architectures(32, seed=1)
+    assert len(set(architectures)) == 32
+    assert {len(a.blocks) for a in architectures} == {1, 2, 3, 4}
+    assert {b.norm for a in architectures for b in a.blocks} == {"none", "batch", "group"}
+    assert {a.head for a in architectures} == {"average", "flatten"}
+    assert {a.has_dropout for a in architectures} == {True, False}
+    assert len({b.activation for a in architectures for b in a.blocks}) == 3
+    assert any(len({b.filters for b in a.blocks}) == len(a.blocks) > 1 for a in architectures)
+    sizes = [a.num_parameters for a in architectures]
+    assert min(sizes) >= 500 and max(sizes) <= 6000 and np.median(sizes) >= 2000
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 1), (28, 28, 1), (32, 32, 3)])
+def test_keras_model_has_the_variables_of_the_architecture(shape):
+    for number in range(6):
+        architecture = recipe.sample_architecture(number, seed=0, image_shape=shape, num_classes=10)
+        model = keras_model(architecture)
+        assert [w.shape for w in model.get_weights()] == [v.shape for v in architecture.variables()]
+        assert model.count_params() == architecture.num_parameters
+        trainable = sum(v.size for v in architecture.variables() if v.trainable)
+        assert sum(int(np.prod(w.shape)) for w in model.trainable_weights) == trainable
+
+
+def test_images_that_do_not_fit_are_refused():
+    with pytest.raises(ZooError, match=r"\(3, 3, 1\) do not fit"):
+        recipe.sample_architecture(0, seed=0, image_shape=(3, 3, 1), num_classes=10)
+
+
+def test_hyper_parameters_are_seeded_and_vary():
+    architectures = _architectures(4)
+    drawn = [recipe.sample_hyper_parameters(i, architectures[i % 4], seed=0) for i in range(200)]
+    assert drawn == [recipe.sample_hyper_parameters(i, architectures[i % 4], seed=0) for i in range(200)]
+    assert drawn[0] != recipe.sample_hyper_parameters(0, architectures[0], seed=1)
+    rates = np.array([h.learning_rate for h in drawn])
+    assert rates.max() / rates.min() > 100
+    assert {h.optimizer for h in drawn} == {"adam", "sgd"}
+    dropout = [architectures[i % 4].has_dropout for i in range(200)]
+    assert [h.dropout_rate > 0 for h in drawn] == dropout
+
+
+@pytest.mark.parametrize(
+    ("size", "counts"), [(1400, (1000, 100, 300)), (140, (100, 10, 30)), (4, (2, 1, 1)), (3, (1, 1, 1))]
+)
+def test_splits_have_fixed_shares_and_do_not_depend_on_extras(size, counts):
+    names = recipe.split_names(size, seed=3)
+    assert tuple(np.sum(names == name) for name in ("train", "validation", "test")) == counts
+    plan = Plan("cnn", "digits", "", size, 3, 5)
+    np.testing.assert_array_equal(plan.splits()[:size], names)
+    assert list(plan.splits()[size:]) == ["none"] * 5
+    if size > 100:
+        assert not np.array_equal(names, recipe.split_names(size, seed=4))
+
+
+def test_every_network_has_one_architecture():
+    plan = Plan("cnn", "digits", "", 1400, 0, 6)
+    numbers = [index for a in range(plan.num_architectures) for index in plan.indices(a)]
+    assert sorted(numbers) == list(range(1406))

@@ -1,0 +1,148 @@
+"""Vectorised training against Keras and against training one network at a time."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from gmn_tf.zoo import recipe, stacked
+from gmn_tf.zoo.recipe import Architecture, Block, HyperParameters
+from gmn_tf.zoo.template import keras_model
+from gmn_tf.zoo.train import GroupTrainer, batch_order, initial_weights, weight_list
+
+ARCHITECTURES = {
+    "plain": Architecture(
+        (8, 8, 1), 10, (Block(8, pool="max"), Block(12, stride=2, activation="gelu")), "flatten"
+    ),
+    "batch": Architecture(
+        (8, 8, 1),
+        10,
+        (Block(8, norm="batch"), Block(12, stride=2, norm="batch", activation="tanh", pool="average")),
+        "average",
+    ),
+    "group": Architecture(
+        (8, 8, 1),
+        10,
+        (Block(8, stride=2, norm="group", groups=2), Block(12, norm="group", groups=4)),
+        "flatten",
+    ),
+}
+DROPOUT = Architecture((8, 8, 1), 10, (Block(8), Block(8, stride=2, dropout=True)), "average", dropout=True)
+
+PARAMETERS = [
+    HyperParameters("sgd", 0.05, 0.3, 1.0, 9, 0.5, 0.0),
+    HyperParameters("adam", 0.01, 0.1, 0.5, 12, 0.02, 0.0),
+    HyperParameters("adam", 0.003, 0.0, 2.0, 4, 1.0, 0.0),
+]
+SEED = 7
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_training_is_what_keras_does(name, digits):
+    architecture = ARCHITECTURES[name]
+    flat = GroupTrainer(architecture, digits, seed=SEED).train([0, 1, 2], PARAMETERS)
+    for index, parameters in enumerate(PARAMETERS):
+        model = _trained_by_keras(architecture, digits, index, parameters)
+        for ours, theirs in zip(weight_list(architecture, flat[index]), model.get_weights(), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=2e-3, atol=2e-4)
+
+
+def _trained_by_keras(architecture, digits, index, p):
+    model = keras_model(architecture)
+    model.set_weights(
+        weight_list(architecture, initial_weights(architecture, index, seed=SEED, scale=p.initial_scale))
+    )
+    if p.optimizer == "sgd":
+        optimizer = keras.optimizers.SGD(p.learning_rate, momentum=0.9, weight_decay=p.weight_decay)
+    else:
+        optimizer = keras.optimizers.Adam(p.learning_rate, weight_decay=p.weight_decay or None)
+    if p.weight_decay:
+        optimizer.exclude_from_weight_decay([v for v in model.trainable_variables if v.name != "kernel"])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    order = batch_order(
+        index, seed=SEED, steps=p.steps, fraction=p.train_fraction, num_images=len(digits.x_train)
+    )
+    for batch in order:
+        with tf.GradientTape() as tape:
+            value = loss(digits.y_train[batch], model(digits.x_train[batch], training=True))
+        gradients = tape.gradient(value, [v.value for v in model.trainable_variables])
+        assert np.sqrt(sum(float(tf.reduce_sum(g**2)) for g in gradients)) < recipe.CLIP_NORM
+        optimizer.apply(gradients, model.trainable_variables)
+    return model
+
+
+@pytest.mark.parametrize("architecture", [*ARCHITECTURES.values(), DROPOUT], ids=[*ARCHITECTURES, "dropout"])
+def test_together_is_the_same_as_one_at_a_time(architecture, digits):
+    parameters = [
+        dataclasses.replace(p, dropout_rate=0.3 if architecture.has_dropout else 0.0) for p in PARAMETERS
+    ]
+    trainer = GroupTrainer(architecture, digits, seed=SEED)
+    together = trainer.train([4, 5, 6], parameters)
+    assert len({row.tobytes() for row in together}) == 3
+    for row, index in enumerate([4, 5, 6]):
+        alone = trainer.train([index], parameters[row : row + 1])
+        np.testing.assert_allclose(alone[0], together[row], rtol=1e-3, atol=1e-4)
+
+
+def test_finished_networks_keep_their_weights(digits):
+    trainer = GroupTrainer(ARCHITECTURES["batch"], digits, seed=SEED)
+    short = [dataclasses.replace(PARAMETERS[1], steps=5)] * 3
+    longer = [short[0], dataclasses.replace(short[0], steps=8), short[0]]
+    a, b = trainer.train([0, 1, 2], short), trainer.train([0, 1, 2], longer)
+    np.testing.assert_allclose(a[[0, 2]], b[[0, 2]], rtol=1e-4, atol=1e-5)
+    assert np.abs(a[1] - b[1]).max() > 1e-3
+
+
+def test_dropout_drops_its_share_and_keeps_the_mean(digits):
+    trainer = GroupTrainer(DROPOUT, digits, seed=SEED)
+    rate = tf.constant([0.0, 0.25, 0.5])
+    turns = tf.constant([[0.1, 0.2], [0.7, 0.3], [0.9, 0.8]])
+    x = tf.ones([32, 4, 4, 3, 8])
+    first, second = (trainer._dropout(rate, turns, step)(x, 0).numpy() for step in (3, 4))
+    dropped = np.mean(first == 0.0, axis=(0, 1, 2, 4))
+    np.testing.assert_allclose(dropped, rate, atol=0.03)
+    np.testing.assert_allclose(first.mean(axis=(0, 1, 2, 4)), 1.0, atol=0.05)
+    assert not np.array_equal(first[..., 1:, :], second[..., 1:, :])
+
+
+def test_dropout_changes_training(digits):
+    trainer = GroupTrainer(DROPOUT, digits, seed=SEED)
+    with_dropout = dataclasses.replace(PARAMETERS[0], dropout_rate=0.5)
+    a, b = trainer.train([0, 0], [PARAMETERS[0], with_dropout])
+    assert np.abs(a - b).max() > 1e-2
+
+
+def test_weights_stay_finite_whatever_the_learning_rate(digits):
+    wild = dataclasses.replace(PARAMETERS[0], learning_rate=1e30, weight_decay=1e10)
+    flat = GroupTrainer(ARCHITECTURES["batch"], digits, seed=SEED).train([0, 1], [wild, PARAMETERS[0]])
+    assert np.isfinite(flat).all()
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_scores_are_those_of_the_keras_model(name, digits):
+    architecture = ARCHITECTURES[name]
+    flat = GroupTrainer(architecture, digits, seed=SEED).train([0, 1], PARAMETERS[:2])
+    images = np.stack([digits.x_test[:64], digits.x_test[64:128]], axis=1)  # [B, N, H, W, C]
+    scores, moments = stacked.logits(
+        architecture, tf.constant(flat), stacked.stack_images(tf.constant(images))
+    )
+    assert moments == []
+    model = keras_model(architecture)
+    for row in range(2):
+        model.set_weights(weight_list(architecture, flat[row]))
+        np.testing.assert_allclose(
+            scores[row], model.predict(images[:, row], verbose=0), rtol=1e-3, atol=1e-4
+        )
+
+
+def test_batches_come_from_the_networks_own_subset():
+    order = batch_order(3, seed=0, steps=10, fraction=0.05, num_images=1000)
+    assert order.shape == (10, 32)
+    values, counts = np.unique(order, return_counts=True)
+    assert len(values) == 50 and counts.max() - counts.min() <= 1
+    other = batch_order(4, seed=0, steps=10, fraction=0.05, num_images=1000)
+    assert set(other.ravel()) != set(values)
