@@ -1,0 +1,51 @@
+"""Graph metanetworks for Keras: neural networks in, predictions about them out.
+
+The names below are the public surface. They are imported on first use, so that `import gmn_tf` is
+light; what must be set before TensorFlow starts is set here, at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from gmn_tf import _environment
+
+_environment.prepare()
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "ParameterGraph": "gmn_tf.graph.parameter_graph",
+    "check_symmetry": "gmn_tf.convert.check",
+    "register_converter": "gmn_tf.convert.registry",
+    "supported_layers": "gmn_tf.convert.registry",
+    "UnsupportedLayerError": "gmn_tf.errors",
+    "GmnError": "gmn_tf.errors",
+    "GraphMetanetwork": "gmn_tf.models.graph_metanetwork",
+    "Zoo": "gmn_tf.zoo.store",
+    "load": "gmn_tf.export",
+}
+
+__all__ = ["__version__", *_HOMES]
+
+if TYPE_CHECKING:
+    from gmn_tf.convert.check import check_symmetry
+    from gmn_tf.convert.registry import register_converter, supported_layers
+    from gmn_tf.errors import GmnError, UnsupportedLayerError
+    from gmn_tf.export import load
+    from gmn_tf.graph.parameter_graph import ParameterGraph
+    from gmn_tf.models.graph_metanetwork import GraphMetanetwork
+    from gmn_tf.zoo.store import Zoo
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'gmn_tf' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,35 @@
+"""The identity law: (node, coordinates) is unique for every entry of every tensor."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gmn_tf.convert.entries import Entries, varying_axes
+from gmn_tf.convert.relations import first_along
+from gmn_tf.errors import ConversionError
+
+_LARGEST_TABLE = 4_000_000
+
+
+def assert_identity(entries: Entries, path: str) -> None:
+    """Raises `ConversionError`, an error of this package and not of the user, where the law is broken.
+
+    Constants are exempt: equal ones need no telling apart. An axis along which one coordinate alone
+    takes all distinct values needs no table.
+    """
+    told_apart = set()
+    for detail in entries.details:
+        axes = varying_axes(detail)
+        if len(axes) == 1:
+            line = detail[tuple(slice(None) if a in axes else 0 for a in range(entries.ndim))]
+            if np.unique(line).size == line.size and axes[0] not in varying_axes(entries.node):
+                told_apart.add(axes[0])
+    columns = [first_along(a, told_apart) for a in (entries.node, *entries.details)]
+    if columns[0].size > _LARGEST_TABLE:
+        return
+    table = np.stack([c.reshape(-1) for c in columns], axis=1)
+    table = table[table[:, 0] >= 0]
+    if len(np.unique(table, axis=0)) != len(table):
+        raise ConversionError(
+            f"internal error: after {path!r} two entries of one node cannot be told apart (identity law)"
+        )

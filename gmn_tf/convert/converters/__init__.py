@@ -1,0 +1,12 @@
+"""Converters for Keras' own layers and operations, in families; importing this registers them."""
+
+from gmn_tf.convert.converters import (  # noqa: F401
+    activations,
+    attention,
+    convolutions,
+    dense,
+    merging,
+    normalization,
+    pooling,
+    rearranging,
+)

@@ -1,0 +1,146 @@
+"""Activations, as layers, as operations and as the `activation` argument of other layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+from keras import layers
+from keras.src.ops import nn as nn_ops
+from keras.src.ops import numpy as numpy_ops
+
+from gmn_tf.convert.elementwise import Parameter, activate, apply_parameters
+from gmn_tf.convert.entries import Entries
+from gmn_tf.convert.groups import softmax
+from gmn_tf.convert.pen import Pen
+from gmn_tf.convert.registry import register_converter
+from gmn_tf.graph import schema
+from gmn_tf.graph.canvas import Stage
+from gmn_tf.graph.schema import Activation
+
+# Names of functions in keras.activations and keras.ops that act entry by entry, without parameters.
+_BY_NAME = {
+    "linear": Activation.LINEAR,
+    "relu": Activation.RELU,
+    "relu6": Activation.RELU6,
+    "leaky_relu": Activation.LEAKY_RELU,
+    "elu": Activation.ELU,
+    "selu": Activation.SELU,
+    "celu": Activation.CELU,
+    "gelu": Activation.GELU,
+    "silu": Activation.SILU,
+    "swish": Activation.SILU,
+    "sigmoid": Activation.SIGMOID,
+    "hard_sigmoid": Activation.HARD_SIGMOID,
+    "hard_silu": Activation.HARD_SILU,
+    "hard_swish": Activation.HARD_SILU,
+    "tanh": Activation.TANH,
+    "hard_tanh": Activation.HARD_TANH,
+    "softplus": Activation.SOFTPLUS,
+    "softsign": Activation.SOFTSIGN,
+    "exponential": Activation.EXPONENTIAL,
+    "exp": Activation.EXPONENTIAL,
+    "mish": Activation.MISH,
+    "sin": Activation.SINE,
+    "cos": Activation.COSINE,
+    "abs": Activation.ABSOLUTE,
+    "absolute": Activation.ABSOLUTE,
+    "square": Activation.SQUARE,
+    "sqrt": Activation.SQUARE_ROOT,
+    "threshold": Activation.THRESHOLD,
+    "hard_shrink": Activation.OTHER,
+    "soft_shrink": Activation.OTHER,
+    "tanh_shrink": Activation.OTHER,
+    "squareplus": Activation.OTHER,
+    "log_sigmoid": Activation.OTHER,
+    "sparse_plus": Activation.OTHER,
+    "sparse_sigmoid": Activation.OTHER,
+    "sign": Activation.OTHER,
+    "log": Activation.OTHER,
+    "log1p": Activation.OTHER,
+    "expm1": Activation.OTHER,
+    "reciprocal": Activation.OTHER,
+    "rsqrt": Activation.OTHER,
+    "negative": Activation.OTHER,
+    "erf": Activation.OTHER,
+}
+_OVER_AXES = {"softmax": Activation.SOFTMAX, "log_softmax": Activation.LOG_SOFTMAX}
+
+
+def apply_activation(pen: Pen, x: Entries, function: Callable[..., Any] | None) -> Entries:
+    """The `activation` argument of a layer, applied to its result.
+
+    Raises:
+        UnsupportedLayerError: the function is not one of Keras' own, so it might mix entries.
+    """
+    if function is None:
+        return x
+    name = getattr(function, "__name__", type(function).__name__)
+    home = getattr(function, "__module__", "") or ""
+    if home.startswith("keras."):
+        if name in _OVER_AXES:
+            return softmax(pen, x, (x.ndim - 1,), activation=_OVER_AXES[name])
+        if name in _BY_NAME:
+            return activate(pen, x, _BY_NAME[name])
+    raise pen.refuse(f"has the activation {name!r}, which is none of Keras' own functions")
+
+
+@register_converter(layers.Activation)
+def activation_layer(pen: Pen, layer: layers.Activation, x: Entries) -> Entries:
+    return apply_activation(pen, x, layer.activation)
+
+
+def _register_layer(name: str, activation: Activation) -> None:
+    cls = getattr(layers, name, None)
+    if cls is not None:
+        register_converter(cls)(lambda pen, layer, x, **_: activate(pen, x, activation))
+
+
+_register_layer("ReLU", Activation.RELU)
+_register_layer("LeakyReLU", Activation.LEAKY_RELU)
+_register_layer("ELU", Activation.ELU)
+
+
+@register_converter(layers.Softmax)
+def softmax_layer(pen: Pen, layer: layers.Softmax, x: Entries, mask: Any = None) -> Entries:
+    axes = layer.axis if isinstance(layer.axis, (tuple, list)) else (layer.axis,)
+    return softmax(pen, x, [a % x.ndim for a in axes])
+
+
+@register_converter(layers.PReLU)
+def prelu(pen: Pen, layer: layers.PReLU, x: Entries) -> Entries:
+    """Slopes alpha, of the input's shape without the batch, 1 along shared axes."""
+    alpha = Parameter(pen.slots(layer.alpha)[None], schema.EdgeType.SCALE, schema.NodeType.SCALE, "alpha")
+    return apply_parameters(
+        pen, x, [alpha], layer=pen.layer(), stage=Stage.ACTIVATION, activation=Activation.PRELU
+    )
+
+
+def _register_operations() -> None:
+    for home in (nn_ops, numpy_ops, keras.src.ops.math):
+        for name, cls in vars(home).items():
+            if not (isinstance(cls, type) and issubclass(cls, keras.Operation)):
+                continue
+            snake = "".join("_" + c.lower() if c.isupper() and i else c.lower() for i, c in enumerate(name))
+            snake = {"re_l_u": "relu", "relu6": "relu6"}.get(snake, snake)
+            if snake in _BY_NAME:
+                register_converter(cls)(_unary_operation(_BY_NAME[snake]))
+            elif snake in _OVER_AXES:
+                register_converter(cls)(_softmax_operation(_OVER_AXES[snake]))
+
+
+def _unary_operation(activation: Activation) -> Callable[..., Entries]:
+    return lambda pen, operation, x: activate(pen, x, activation)
+
+
+def _softmax_operation(activation: Activation) -> Callable[..., Entries]:
+    def convert(pen: Pen, operation: Any, x: Entries) -> Entries:
+        axes = operation.axis if operation.axis is not None else range(x.ndim)
+        axes = axes if isinstance(axes, (tuple, list, range)) else (axes,)
+        return softmax(pen, x, [a % x.ndim for a in axes], activation=activation)
+
+    return convert
+
+
+_register_operations()

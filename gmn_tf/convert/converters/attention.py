@@ -1,0 +1,74 @@
+"""Attention layers, drawn from the same pieces as everything else: kernels, pairs, heads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from keras import layers
+
+from gmn_tf.convert.attention import attend
+from gmn_tf.convert.converters.dense import contract, spelled_out
+from gmn_tf.convert.entries import Entries, fresh
+from gmn_tf.convert.pen import Pen
+from gmn_tf.convert.registry import register_converter
+from gmn_tf.graph.schema import EdgeType
+
+
+@register_converter(layers.MultiHeadAttention, layers.GroupQueryAttention)
+def multi_head_attention(
+    pen: Pen,
+    layer: Any,
+    query: Entries,
+    value: Entries,
+    key: Entries | None = None,
+    query_mask: Any = None,
+    value_mask: Any = None,
+    key_mask: Any = None,
+    attention_mask: Any = None,
+    return_attention_scores: bool = False,
+    use_causal_mask: bool = False,
+) -> Entries:
+    """Projections to [heads, dim], scores, weighted sums, output projection (Vaswani et al. 2017).
+
+    With grouped queries (Ainslie et al. 2023) several heads share keys and values.
+    """
+    if return_attention_scores:
+        raise pen.refuse("returns its attention scores, which have no nodes")
+    if getattr(layer, "use_gate", False) or getattr(layer, "_use_gate", False):
+        raise pen.refuse("has a gate")
+    key = value if key is None else key
+    q = _heads(_project(pen, layer._query_dense, query, "query", EdgeType.QUERY))
+    k = _heads(_project(pen, layer._key_dense, key, "key", EdgeType.KEY))
+    v = _heads(_project(pen, layer._value_dense, value, "value", EdgeType.VALUE))
+    mask = np.unique(attention_mask.node) if isinstance(attention_mask, Entries) else None
+    out = attend(pen, q, k, v, mask)
+    shape = (*query.shape[:-1], *out.shape)
+    attended = fresh(out, shape, range(len(shape) - 2))
+    return _project(pen, layer._output_dense, attended, "output", EdgeType.ATTENTION_OUT)
+
+
+def _project(pen: Pen, dense: Any, x: Entries, key: str, edge_type: EdgeType) -> Entries:
+    """One of the layer's inner EinsumDense projections."""
+    if getattr(dense, "lora_enabled", False) or getattr(dense, "quantization_mode", None):
+        raise pen.refuse("has LoRA or quantised weights; only plain float kernels have an exact graph")
+    equation = spelled_out(dense.equation, x.ndim)
+    kernel = pen.slots(dense._kernel)
+    letters = equation.split("->")[0].replace(",", "")
+    sizes = dict(zip(letters, (*x.shape, *kernel.shape), strict=True))
+    return contract(
+        pen,
+        x,
+        equation,
+        kernel,
+        out_shape=tuple(sizes[c] for c in equation.split("->")[1]),
+        bias_slots=pen.slots(dense.bias) if dense.bias is not None else None,
+        edge_type=edge_type,
+        key=key,
+        free_rows=False,
+    )
+
+
+def _heads(x: Entries) -> np.ndarray:
+    """Node ids [heads, dim]; a projection has the same nodes at every position."""
+    return x.node[(0,) * (x.ndim - 2)]

@@ -1,0 +1,181 @@
+"""Convolutions: every tap of a kernel is one edge, labelled with its position in the kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from keras import layers
+
+from gmn_tf.convert.converters.activations import apply_activation
+from gmn_tf.convert.entries import Entries
+from gmn_tf.convert.linear import Columns, bias, kernel_grid, linear
+from gmn_tf.convert.pen import Pen
+from gmn_tf.convert.registry import register_converter
+from gmn_tf.graph.schema import EdgeType, NodeType
+
+
+def _convolve(
+    pen: Pen,
+    x: Entries,
+    kernel: np.ndarray,
+    source_of: np.ndarray,
+    target_of: np.ndarray,
+    *,
+    filters: int,
+    channels_first: bool,
+    edge_type: EdgeType,
+    bias_slots: np.ndarray | None,
+    key: str = "kernel",
+    out_shape: Sequence[int] | None = None,
+) -> Entries:
+    """One convolution.
+
+    Args:
+        pen: draws.
+        x: input entries, [batch, *spatial, channels] or channels first.
+        kernel: slots, [*kernel_size, a, b].
+        source_of: input channel of each kernel entry, broadcastable to [a, b].
+        target_of: output channel of each kernel entry, broadcastable to [a, b].
+        filters: number of output channels.
+        channels_first: where the channel axis is.
+        edge_type: type of the kernel's edges.
+        bias_slots: [filters], or None.
+        key: tells the kernels of one layer apart.
+        out_shape: the result's shape, where it is not the call's.
+    """
+    axis = 1 if channels_first else x.ndim - 1
+    layer = pen.layer(key)
+    spatial = kernel.ndim - 2
+
+    def draw(columns: Columns, out: np.ndarray) -> None:
+        position = columns.position
+        pen.canvas.add_edges(
+            columns.node[source_of],
+            out[target_of],
+            type=edge_type,
+            layer=layer,
+            kernel_position=kernel_grid(kernel.shape[:spatial], kernel.ndim) or None,
+            entry_position=None if position is None else [p[source_of] for p in position],
+            slot=kernel,
+        )
+        if bias_slots is not None:
+            bias(pen, bias_slots, out, layer=layer)
+
+    return linear(
+        pen,
+        x,
+        draw,
+        layer=layer,
+        feature_axes=(axis,),
+        out_shape=out_shape if out_shape is not None else pen.call.outputs.shape,
+        out_axes=(axis,),
+        node_type=NodeType.CHANNEL,
+        key=key,
+    )
+
+
+def _is_channels_first(layer: Any) -> bool:
+    return layer.data_format == "channels_first"
+
+
+@register_converter(layers.Conv1D, layers.Conv2D, layers.Conv3D)
+def convolution(pen: Pen, layer: Any, x: Entries) -> Entries:
+    """Kernel [*size, channels / groups, filters]; group g reads its own channels only."""
+    if getattr(layer, "lora_enabled", False) or getattr(layer, "quantization_mode", None):
+        raise pen.refuse("has LoRA or quantised weights; only its plain float kernel has an exact graph")
+    kernel = pen.slots(layer._kernel)
+    inputs, filters = kernel.shape[-2:]
+    group = np.arange(filters) // (filters // layer.groups)
+    y = _convolve(
+        pen,
+        x,
+        kernel,
+        group[None, :] * inputs + np.arange(inputs)[:, None] if layer.groups > 1 else np.arange(inputs)[:, None],
+        np.arange(filters)[None, :],
+        filters=filters,
+        channels_first=_is_channels_first(layer),
+        edge_type=EdgeType.CONV,
+        bias_slots=pen.slots(layer.bias) if layer.use_bias else None,
+    )
+    return apply_activation(pen, y, layer.activation)
+
+
+@register_converter(layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)
+def transposed_convolution(pen: Pen, layer: Any, x: Entries) -> Entries:
+    """Kernel [*size, filters, channels]."""
+    kernel = pen.slots(layer.kernel)
+    filters, inputs = kernel.shape[-2:]
+    y = _convolve(
+        pen,
+        x,
+        kernel,
+        np.arange(inputs)[None, :],
+        np.arange(filters)[:, None],
+        filters=filters,
+        channels_first=_is_channels_first(layer),
+        edge_type=EdgeType.CONV,
+        bias_slots=pen.slots(layer.bias) if layer.use_bias else None,
+    )
+    return apply_activation(pen, y, layer.activation)
+
+
+@register_converter(layers.DepthwiseConv1D, layers.DepthwiseConv2D)
+def depthwise_convolution(pen: Pen, layer: Any, x: Entries) -> Entries:
+    """Kernel [*size, channels, multiplier]; channel c gives results c * multiplier .. + multiplier - 1."""
+    y = _depthwise(
+        pen, layer, x, pen.slots(layer.kernel), pen.slots(layer.bias) if layer.use_bias else None
+    )
+    return apply_activation(pen, y, layer.activation)
+
+
+def _depthwise(
+    pen: Pen,
+    layer: Any,
+    x: Entries,
+    kernel: np.ndarray,
+    bias_slots: np.ndarray | None,
+    *,
+    key: str = "kernel",
+    out_shape: Sequence[int] | None = None,
+) -> Entries:
+    inputs, multiplier = kernel.shape[-2:]
+    filters = inputs * multiplier
+    return _convolve(
+        pen,
+        x,
+        kernel,
+        np.arange(inputs)[:, None],
+        np.arange(filters).reshape(inputs, multiplier),
+        filters=filters,
+        channels_first=_is_channels_first(layer),
+        edge_type=EdgeType.DEPTHWISE,
+        bias_slots=bias_slots,
+        key=key,
+        out_shape=out_shape,
+    )
+
+
+@register_converter(layers.SeparableConv1D, layers.SeparableConv2D)
+def separable_convolution(pen: Pen, layer: Any, x: Entries) -> Entries:
+    """A depthwise kernel without bias, then a pointwise one."""
+    depthwise = pen.slots(layer.depthwise_kernel)
+    pointwise = pen.slots(layer.pointwise_kernel)
+    shape = list(pen.call.outputs.shape)
+    shape[1 if _is_channels_first(layer) else -1] = int(np.prod(depthwise.shape[-2:]))
+    hidden = _depthwise(pen, layer, x, depthwise, None, key="depthwise", out_shape=shape)
+    inputs, filters = pointwise.shape[-2:]
+    y = _convolve(
+        pen,
+        hidden,
+        pointwise,
+        np.arange(inputs)[:, None],
+        np.arange(filters)[None, :],
+        filters=filters,
+        channels_first=_is_channels_first(layer),
+        edge_type=EdgeType.CONV,
+        bias_slots=pen.slots(layer.bias) if layer.use_bias else None,
+        key="pointwise",
+    )
+    return apply_activation(pen, y, layer.activation)

@@ -1,0 +1,164 @@
+"""Entries: what stands in place of a tensor's numbers while a model is drawn.
+
+Every entry of a symbolic tensor belongs to a node, and has coordinates that tell it from the node's
+other entries (a channel's H x W pixels). Reshaping, transposing, slicing act on these integer arrays
+exactly as on the tensor, so no converter does index arithmetic of its own. The arrays are views with
+stride 0 wherever nothing varies, so an image of any size costs nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+
+def varying_axes(array: np.ndarray) -> tuple[int, ...]:
+    """Axes along which `array` may vary: those of size over 1 and a stride that is not 0."""
+    return tuple(i for i in range(array.ndim) if array.shape[i] > 1 and array.strides[i] != 0)
+
+
+def compress(array: np.ndarray) -> np.ndarray:
+    """The same array as a view that has stride 0 along every axis on which it is constant."""
+    core = array
+    for axis in varying_axes(array):
+        first = core[tuple(slice(0, 1) if i == axis else slice(None) for i in range(core.ndim))]
+        if np.array_equal(np.broadcast_to(first, core.shape), core):
+            core = first
+    for axis in range(array.ndim):
+        if array.strides[axis] == 0 and core.shape[axis] > 1:
+            core = core[tuple(slice(0, 1) if i == axis else slice(None) for i in range(core.ndim))]
+    return np.broadcast_to(core, array.shape)
+
+
+def index_along(shape: Sequence[int], axis: int) -> np.ndarray:
+    """The index along `axis`, as a stride-0 view of `shape`."""
+    view = [1] * len(shape)
+    view[axis] = shape[axis]
+    return np.broadcast_to(np.arange(shape[axis], dtype=np.int64).reshape(view), tuple(shape))
+
+
+@dataclasses.dataclass(frozen=True)
+class Entries:
+    """Node and coordinates of every entry of a symbolic tensor.
+
+    Attributes:
+        node: int64, the tensor's own shape; -1 where an entry belongs to no node (a constant).
+        coordinates: int64 arrays of that shape; (node, coordinates) is unique for every entry.
+        via: int64 array of that shape; number of the last call without weights or nodes of its own
+            (a pooling, a rescaling) that made the entry from its node, 0 for the node's own entries.
+            It tells an average of a channel from its maximum where both meet.
+    """
+
+    node: np.ndarray
+    coordinates: tuple[np.ndarray, ...] = ()
+    via: np.ndarray = dataclasses.field(default=None)  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        if self.via is None:
+            object.__setattr__(self, "via", np.broadcast_to(np.int64(0), self.node.shape))
+        object.__setattr__(self, "node", compress(self.node))
+        object.__setattr__(self, "via", compress(self.via))
+        object.__setattr__(self, "coordinates", _tidy(tuple(compress(c) for c in self.coordinates)))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.node.shape
+
+    @property
+    def ndim(self) -> int:
+        return self.node.ndim
+
+    @property
+    def details(self) -> tuple[np.ndarray, ...]:
+        """What tells one entry of a node from another: `via`, then the coordinates."""
+        return (self.via, *self.coordinates)
+
+    def rearrange(self, function: Callable[[np.ndarray], np.ndarray]) -> Entries:
+        """Entries moved, dropped or repeated by `function`, which acts on arrays as on the tensor."""
+        return Entries(
+            function(self.node), tuple(function(c) for c in self.coordinates), via=function(self.via)
+        )
+
+    def rearrange_nodes(self, source: np.ndarray, target: np.ndarray) -> Entries:
+        """Each node of `source` replaced by its counterpart in `target`; entries stay in place."""
+        order = np.argsort(source, kind="stable")
+        source, target = source[order], target[order]
+        axes = set(varying_axes(self.node))
+        core = self.node[tuple(slice(None) if i in axes else slice(0, 1) for i in range(self.ndim))]
+        node = target[np.searchsorted(source, core)]
+        return Entries(np.broadcast_to(node, self.shape), self.coordinates, via=self.via)
+
+    def with_coordinates(self, *more: np.ndarray) -> Entries:
+        return dataclasses.replace(self, coordinates=(*self.coordinates, *more))
+
+    def separates(self, axes: Sequence[int]) -> bool:
+        """Whether nodes do not vary along `axes` and every coordinate varies along these or the rest."""
+        inside = set(axes)
+        if inside & set(varying_axes(self.node)):
+            return False
+        return all(
+            not (set(varying_axes(d)) & inside) or set(varying_axes(d)) <= inside for d in self.details
+        )
+
+
+def fresh(node: np.ndarray, shape: Sequence[int], axes: Sequence[int]) -> Entries:
+    """Entries of new nodes `node` (broadcastable to `shape`), told apart by their index along `axes`."""
+    shape = tuple(shape)
+    coordinates = tuple(index_along(shape, axis) for axis in axes if shape[axis] > 1)
+    return Entries(np.broadcast_to(np.asarray(node, np.int64), shape), coordinates)
+
+
+def relabel(entries: Entries, axes: Sequence[int], shape: Sequence[int], via: int) -> Entries:
+    """The same nodes after an operation along `axes` that turned the tensor into `shape`.
+
+    For pooling, resizing, padding: nodes do not vary along `axes` (see `separates`), so each output
+    entry still belongs to its node; along `axes` the new index takes the place of the old coordinates.
+    """
+    inside = set(axes)
+    first = tuple(slice(0, 1) if i in inside else slice(None) for i in range(entries.ndim))
+
+    def stretch(array: np.ndarray) -> np.ndarray:
+        return np.broadcast_to(array[first], tuple(shape))
+
+    kept = [stretch(c) for c in entries.coordinates if not set(varying_axes(c)) & inside]
+    new = [index_along(shape, axis) for axis in axes if shape[axis] > 1]
+    return Entries(
+        stretch(entries.node), (*kept, *new), via=np.broadcast_to(np.int64(via), tuple(shape))
+    )
+
+
+def _tidy(coordinates: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+    """Drops coordinates that are constant, or a function of another one along the same single axis."""
+    kept: list[np.ndarray] = []
+    for candidate in coordinates:
+        axes = varying_axes(candidate)
+        if not axes:
+            continue
+        if any(_determines(other, candidate) for other in kept):
+            continue
+        kept = [other for other in kept if not _determines(candidate, other)]
+        kept.append(candidate)
+    return tuple(kept)
+
+
+def _core(array: np.ndarray) -> np.ndarray:
+    axes = set(varying_axes(array))
+    return array[tuple(slice(None) if i in axes else 0 for i in range(array.ndim))]
+
+
+def _determines(finer: np.ndarray, coarser: np.ndarray) -> bool:
+    """Whether equal values of `finer` always go with equal values of `coarser`."""
+    axes = varying_axes(finer)
+    if varying_axes(coarser) != axes:
+        return False
+    a, b = _core(finer).ravel(), _core(coarser).ravel()
+    if len(axes) > 1:
+        return np.array_equal(a, b)
+    values, inverse = np.unique(a, return_inverse=True)
+    lowest = np.full(values.size, np.iinfo(np.int64).max)
+    highest = np.full(values.size, np.iinfo(np.int64).min)
+    np.minimum.at(lowest, inverse, b)
+    np.maximum.at(highest, inverse, b)
+    return bool(np.all(lowest == highest))

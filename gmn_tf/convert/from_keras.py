@@ -1,0 +1,164 @@
+"""Keras model in, parameter graph out: trace, draw every call, label the outputs, account for all weights."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import keras
+import numpy as np
+from keras import KerasTensor, Layer, tree
+
+import gmn_tf.convert.converters  # noqa: F401  (registers the converters)
+from gmn_tf.convert.check_identity import assert_identity
+from gmn_tf.convert.entries import Entries, varying_axes
+from gmn_tf.convert.pen import Pen, Slots
+from gmn_tf.convert.registry import find_converter, is_leaf, way_out
+from gmn_tf.convert.relations import first_along, unique_rows
+from gmn_tf.convert.tokens import token_inputs
+from gmn_tf.convert.trace import Trace, trace
+from gmn_tf.errors import ConversionError, GmnError, UnsupportedLayerError
+from gmn_tf.graph import schema
+from gmn_tf.graph.canvas import Canvas
+from gmn_tf.graph.folding import finish
+from gmn_tf.graph.layout import WeightLayout, make_layout
+from gmn_tf.graph.parameter_graph import ParameterGraph
+
+
+def from_keras(model: Any, *, trainable_only: bool = False) -> ParameterGraph:
+    """See `ParameterGraph.from_keras`."""
+    if not isinstance(model, keras.Model):
+        from gmn_tf.convert.tf_keras_models import is_tf_keras_model, translate
+
+        if not is_tf_keras_model(model):
+            raise ConversionError(
+                f"received {type(model).__name__}, expected a keras.Model (Keras 3 or tf_keras)"
+            )
+        translated, order = translate(model)
+        return _convert(translated, trainable_only=trainable_only, order=order)
+    return _convert(model, trainable_only=trainable_only)
+
+
+def _convert(
+    model: keras.Model, *, trainable_only: bool, order: list[keras.Variable] | None = None
+) -> ParameterGraph:
+    """`order`: the variables in the order of the caller's `get_weights()`, where it is not the model's."""
+    traced = trace(model, is_leaf, way_out)
+    layout, offsets = _layout(order if order is not None else model.weights)
+    slots = Slots(offsets, trainable_only=trainable_only)
+    pen = Pen(Canvas(), slots)
+    values = _draw(traced, pen)
+    outputs, output_index = _outputs([values[id(t)] for t in traced.outputs], pen)
+    _check_all_used(model, slots)
+    structure = finish(pen.canvas, outputs=outputs, output_index=output_index)
+    return ParameterGraph(
+        structure,
+        layout,
+        name=model.name,
+        layer_names={new: pen.layer_names.get(old, "") for new, old in enumerate(structure.drawn_layers)},
+        trainable_only=trainable_only,
+    )
+
+
+def _layout(variables: list[keras.Variable]) -> tuple[WeightLayout, dict[int, int]]:
+    layout = make_layout(
+        [(v.path, tuple(v.shape), keras.backend.standardize_dtype(v.dtype), v.trainable) for v in variables]
+    )
+    offsets = {
+        id(v): spec.offset for v, spec in zip(variables, layout.specs, strict=True) if not spec.is_state
+    }
+    return layout, offsets
+
+
+def _draw(traced: Trace, pen: Pen) -> dict[int, Entries]:
+    """Entries of every symbolic tensor, by its id."""
+    values: dict[int, Entries] = {}
+    first = 0
+    tokens = token_inputs(traced)
+    for tensor in traced.inputs:
+        entries = pen.input(tensor.shape, first_index=first, tokens=id(tensor) in tokens)
+        first += 1 if id(tensor) in tokens else tensor.shape[-1] if len(tensor.shape) > 1 else 1
+        values[id(tensor)] = entries
+
+    repeats = Counter(id(c.operation) for c in traced.calls if _has_weights(c.operation))
+    done: Counter[int] = Counter()
+    memories: dict[int, dict[str, Any]] = {}
+
+    def entries_of(item: Any) -> Any:
+        return values[id(item)] if isinstance(item, KerasTensor) else item
+
+    for call in traced.calls:
+        key = id(call.operation)
+        weighted = _has_weights(call.operation)
+        pen.call = call
+        pen.repeats = repeats[key] if weighted else 1
+        pen.repeat = done[key] if weighted else 0
+        pen.memory = memories.setdefault(key, {}) if weighted else {}
+        done[key] += 1
+        converter = find_converter(call.operation)
+        assert converter is not None
+        before = pen.canvas.num_layers
+        try:
+            args, kwargs = tree.map_structure(entries_of, (call.args, call.kwargs))
+            result = converter(pen, call.operation, *args, **kwargs)
+        except GmnError as error:
+            if call.path in str(error):
+                raise
+            raise type(error)(f"{call.path!r} ({type(call.operation).__name__}): {error}") from error
+        for number in range(before, pen.canvas.num_layers):
+            pen.layer_names[number] = f"{call.path.partition('/')[2]} ({type(call.operation).__name__})"
+        drawn = [e for e in tree.flatten(result) if isinstance(e, Entries)]
+        tensors = [t for t in tree.flatten(call.outputs) if isinstance(t, KerasTensor)]
+        if len(drawn) != len(tensors):
+            raise ConversionError(
+                f"the converter of {call.path!r} returned {len(drawn)} results, its layer {len(tensors)}"
+            )
+        for tensor, entries in zip(tensors, drawn, strict=True):
+            if entries.shape != tuple(tensor.shape):
+                raise ConversionError(
+                    f"the converter of {call.path!r} ({type(call.operation).__name__}) drew a result of shape "
+                    f"{entries.shape}, its layer gives {tuple(tensor.shape)}"
+                )
+            assert_identity(entries, call.path)
+            values[id(tensor)] = entries
+    return values
+
+
+def _has_weights(operation: Any) -> bool:
+    return isinstance(operation, Layer) and bool(operation.weights)
+
+
+def _outputs(results: list[Entries], pen: Pen) -> tuple[np.ndarray, np.ndarray]:
+    """The nodes that outputs read, and their labels: numbered in order of first appearance.
+
+    A node that is pinned already (an input that is an output too) gets a result node of its own.
+    """
+    read = []
+    for number, entries in enumerate(results):
+        if np.any(entries.node < 0):
+            raise UnsupportedLayerError(f"output {number} of the model is partly a constant")
+        axes = set(range(entries.ndim)) - set(varying_axes(entries.node))
+        read.append(first_along(entries.node, axes).reshape(-1))
+    nodes = unique_rows(np.concatenate(read))[0][:, 0]
+    index = np.arange(nodes.size)
+    labels = pen.canvas.nodes
+    pinned = labels.index[nodes] != schema.NO_INDEX
+    if pinned.any():
+        layer = pen.canvas.new_layer()
+        own = pen.canvas.add_nodes(int(pinned.sum()), type=schema.NodeType.NEURON, layer=layer)
+        pen.canvas.add_edges(nodes[pinned], own, type=schema.EdgeType.IDENTITY, layer=layer)
+        nodes = nodes.copy()
+        nodes[pinned] = own
+    return nodes, index
+
+
+def _check_all_used(model: keras.Model, slots: Slots) -> None:
+    unused = slots.unused()
+    left = [v.path for v in model.weights if id(v) in unused]
+    if left:
+        raise UnsupportedLayerError(
+            f"no converter used the weights {', '.join(repr(p) for p in left[:5])}"
+            f"{' ...' if len(left) > 5 else ''} of model {model.name!r}: they act on none of its outputs, "
+            "or are used in a way that could not be traced"
+        )
+

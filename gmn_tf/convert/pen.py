@@ -1,0 +1,151 @@
+"""The pen: what a converter draws with. It knows the canvas, the model's slots and the current call."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from gmn_tf.convert.entries import Entries, index_along
+from gmn_tf.convert.registry import way_out
+from gmn_tf.convert.relations import unique_rows
+from gmn_tf.convert.trace import Call
+from gmn_tf.errors import ConversionError, UnsupportedLayerError
+from gmn_tf.graph import schema
+from gmn_tf.graph.canvas import Canvas
+
+
+class Slots:
+    """Which part of the flat weight vector each variable has, and which parts an edge carries by now."""
+
+    def __init__(self, offsets: dict[int, int], *, trainable_only: bool) -> None:
+        self._offsets = offsets
+        self._used: dict[int, tuple[int, str]] = {}
+        self.trainable_only = trainable_only
+
+    def take(self, variable: keras.Variable, call: Call) -> np.ndarray:
+        """Slots of `variable`, int64 of its shape; a second use by another layer is refused."""
+        key = id(variable)
+        if key not in self._offsets:
+            raise ConversionError(f"{call.path!r} uses {variable.path!r}, which is no weight of the model")
+        owner, path = self._used.setdefault(key, (id(call.operation), call.path))
+        if owner != id(call.operation):
+            raise UnsupportedLayerError(
+                f"weight {variable.path!r} is used by {path!r} and again by {call.path!r}: weights tied "
+                "between different layers have no converter yet; give each layer its own weights"
+            )
+        start = self._offsets[key]
+        return np.arange(start, start + math.prod(variable.shape), dtype=np.int64).reshape(variable.shape)
+
+    def leave_out(self, variable: keras.Variable, call: Call) -> None:
+        """Notes that `variable` is meant to be on no edge."""
+        self._used[id(variable)] = (id(call.operation), call.path)
+
+    def unused(self) -> set[int]:
+        """ids of variables that no converter has used."""
+        return set(self._offsets) - set(self._used)
+
+
+class Pen:
+    """Draws one call at a time.
+
+    Attributes:
+        canvas: where the nodes and edges go.
+        call: the call being drawn.
+        repeats: how often the call's layer is called in the whole model, where it has weights (else 1).
+        repeat: which of these calls this one is, from 0.
+        memory: what earlier calls of the same layer have drawn, by the converter's own keys.
+        layer_names: what drew each operation's number, for people to read.
+    """
+
+    def __init__(self, canvas: Canvas, slots: Slots) -> None:
+        self.canvas = canvas
+        self._slots = slots
+        self.call: Call
+        self.repeats = 1
+        self.repeat = 0
+        self.memory: dict[str, Any] = {}
+        self.layer_names: dict[int, str] = {0: "inputs"}
+
+    def slots(self, variable: keras.Variable) -> np.ndarray:
+        """Slots of a variable, int64 of its shape; the converter puts each on exactly one edge."""
+        return self._slots.take(variable, self.call)
+
+    def statistic(self, variable: keras.Variable) -> np.ndarray | None:
+        """Slots of a running statistic; None where the graph leaves them out (`trainable_only`)."""
+        if self._slots.trainable_only:
+            self._slots.leave_out(variable, self.call)
+            return None
+        return self.slots(variable)
+
+    @property
+    def shared(self) -> bool:
+        """Whether the call's layer is called more than once."""
+        return self.repeats > 1
+
+    def layer(self, key: str = "") -> int:
+        """The number of the operation `key` of this layer: one number for all calls of the layer."""
+        name = f"layer:{key}"
+        if name not in self.memory:
+            self.memory[name] = self.canvas.new_layer()
+        return int(self.memory[name])
+
+    def input(self, shape: Sequence[int], *, first_index: int, tokens: bool = False) -> Entries:
+        """Entries of a model input: a node per feature of the last axis; one node for all tokens."""
+        shape = tuple(shape)
+        channels = len(shape) > 2
+        if tokens or len(shape) < 2:
+            node = self.canvas.add_nodes(1, type=schema.NodeType.TOKEN, layer=0, index=first_index)
+            axes = range(len(shape))
+        else:
+            node = self.canvas.add_nodes(
+                shape[-1],
+                type=schema.NodeType.CHANNEL if channels else schema.NodeType.NEURON,
+                layer=0,
+                index=np.arange(first_index, first_index + shape[-1]),
+            )
+            axes = range(len(shape) - 1)
+        return Entries(
+            np.broadcast_to(node, shape), tuple(index_along(shape, a) for a in axes if shape[a] > 1)
+        )
+
+    def refuse(self, what: str) -> UnsupportedLayerError:
+        """The error to raise for a setting that cannot be drawn."""
+        operation = self.call.operation
+        return UnsupportedLayerError(
+            f"{self.call.path!r} ({type(operation).__name__}) {what}; {way_out(operation)}"
+        )
+
+    def constant(self, value: Any) -> Entries:
+        """Entries of a constant: no node, told apart by value."""
+        array = np.asarray(value)
+        _, inverse = np.unique(array, return_inverse=True)
+        return Entries(
+            np.full(array.shape, -1, np.int64),
+            (inverse.reshape(array.shape).astype(np.int64),),
+            via=np.full(array.shape, self.call.number, np.int64),
+        )
+
+    def with_nodes(self, entries: Entries) -> Entries:
+        """The same entries, with a pinned constant node for every distinct constant among them."""
+        missing = entries.node < 0
+        if not missing.any():
+            return entries
+        rows, group = unique_rows(*(d[missing] for d in entries.details))
+        layer = self.canvas.new_layer()
+        ids = self.canvas.add_nodes(
+            len(rows), type=schema.NodeType.CONSTANT, layer=layer, index=np.arange(len(rows))
+        )
+        node = np.array(entries.node)
+        node[missing] = ids[group]
+        return Entries(node, entries.coordinates, via=entries.via)
+
+    def local(self, entries: Entries) -> Entries:
+        """The same nodes after a function without parameters that treats every entry alike."""
+        via = np.broadcast_to(np.int64(self.call.number), entries.shape)
+        if np.any(entries.via != entries.via.flat[0]):
+            entries = entries.with_coordinates(entries.via)
+        return Entries(entries.node, entries.coordinates, via=via)

@@ -1,0 +1,71 @@
+"""Which converter draws which Keras layer or operation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from keras import Layer, Operation
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+_CONVERTERS: dict[type, Callable[..., Any]] = {}
+
+
+def register_converter(*classes: type) -> Callable[[_Function], _Function]:
+    """Teaches a layer or operation class to the converter; use as a decorator.
+
+    The function is called as `fn(pen, layer, *args, **kwargs)` with the arguments of the layer's call,
+    in which `gmn_tf.convert.entries.Entries` stand in place of tensors, and returns the result's
+    `Entries` (or a structure of them). What it draws with is in `gmn_tf.convert.linear`,
+    `.elementwise`, `.groups` and `.attention`; `pen.slots(variable)` says where a weight lies, and
+    every float weight of the layer must be drawn.
+
+    Example:
+        ```python
+        @gmn_tf.register_converter(LayerScale)
+        def layer_scale(pen, layer, x):
+            gamma = Parameter(pen.slots(layer.gamma), EdgeType.SCALE, NodeType.SCALE, "gamma")
+            return apply_parameters(pen, x, [gamma], layer=pen.layer())
+        ```
+
+    A subclass is drawn by its parent's converter as long as it inherits the parent's `call`.
+    """
+
+    def register(function: _Function) -> _Function:
+        for cls in classes:
+            _CONVERTERS[cls] = function
+        return function
+
+    return register
+
+
+def find_converter(operation: Operation) -> Callable[..., Any] | None:
+    """The converter of the operation's class, or of the parent whose `call` it inherits."""
+    kind = type(operation)
+    for parent in kind.__mro__:
+        if parent in _CONVERTERS:
+            return _CONVERTERS[parent] if kind.call is parent.call else None
+    return None
+
+
+def is_leaf(operation: Operation) -> bool:
+    return find_converter(operation) is not None
+
+
+def supported_layers() -> list[str]:
+    """Names of the Keras layers that have a converter; any layer made of them is opened and works too."""
+    _load()
+    return sorted({cls.__name__ for cls in _CONVERTERS if issubclass(cls, Layer)})
+
+
+def way_out(operation: Any) -> str:
+    """How a user teaches this operation."""
+    name = type(operation).__name__
+    return (
+        f"teach it with a converter, @gmn_tf.register_converter({name}), or build it from layers that "
+        "gmn_tf.supported_layers() lists"
+    )
+
+
+def _load() -> None:
+    import gmn_tf.convert.converters  # noqa: F401

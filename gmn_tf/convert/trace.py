@@ -1,0 +1,247 @@
+"""Tracing: a Keras model becomes a flat list of calls on symbolic tensors, before anything is drawn.
+
+A call of a layer or operation that has a converter is recorded; every other layer is opened: its own
+`call` runs on symbolic tensors, and what it calls inside is recorded or opened in turn. The layer call
+itself is intercepted, so nested layers do not vanish into shape inference, and the model's own graph of
+nodes is left untouched.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import inspect
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+from unittest import mock
+
+import keras
+from keras import KerasTensor, Layer, Operation, tree
+
+from gmn_tf.errors import ConversionError, GmnError, UnsupportedLayerError
+
+_LOCK = threading.RLock()
+
+# An unknown axis gets a size of its own, so that two of them are never taken for one another; small
+# models are cheap to trace, downsampling ones need room, so the sizes grow until every layer fits.
+_FIRST_SIZES = (5, 17, 33, 65, 129, 257)
+
+
+@dataclasses.dataclass(frozen=True)
+class Call:
+    """One recorded call.
+
+    Attributes:
+        operation: the Keras layer or operation.
+        path: where it stands, such as `model/encoder/dense_1`.
+        args, kwargs: as passed; symbolic tensors are `KerasTensor`s.
+        outputs: structure of `KerasTensor`s.
+        number: place in the list, from 1.
+    """
+
+    operation: Operation
+    path: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    outputs: Any
+    number: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Trace:
+    """A model as a flat list of calls; `inputs` and `outputs` are flat lists of `KerasTensor`s."""
+
+    inputs: list[KerasTensor]
+    outputs: list[KerasTensor]
+    calls: list[Call]
+
+
+def trace(model: keras.Model, is_leaf: Callable[[Operation], bool], way_out: Callable[[Any], str]) -> Trace:
+    """Traces a built Keras 3 model.
+
+    Args:
+        model: functional, sequential, or subclassed and built.
+        is_leaf: whether an operation is recorded as it is (it has a converter).
+        way_out: the sentence that tells the user how to teach an operation that cannot be opened.
+
+    Raises:
+        UnsupportedLayerError: a layer can be neither recorded nor opened.
+        ConversionError: the model is not built.
+    """
+    specs = _input_specs(model)
+    failure: Exception | None = None
+    for size in _FIRST_SIZES if any(None in s.shape[1:] for s in specs) else _FIRST_SIZES[:1]:
+        inputs = _concrete(specs, size)
+        try:
+            recorder = _Recorder(is_leaf, way_out)
+            outputs = recorder.run(model, inputs)
+        except GmnError:
+            raise
+        except Exception as error:  # a kernel that does not fit this size
+            failure = failure or error
+            continue
+        if all(d > 0 for call in recorder.calls for t in _tensors(call.outputs) for d in t.shape):
+            return Trace(inputs=inputs, outputs=_tensors(outputs), calls=recorder.calls)
+    raise UnsupportedLayerError(
+        f"model {model.name!r} could not be traced on symbolic inputs: {_first_line(failure)}"
+    ) from failure
+
+
+def _tensors(structure: Any) -> list[KerasTensor]:
+    return [t for t in tree.flatten(structure) if isinstance(t, KerasTensor)]
+
+
+def _input_specs(model: keras.Model) -> list[KerasTensor]:
+    if not getattr(model, "built", False):
+        raise ConversionError(
+            f"model {model.name!r} is not built, so its weights do not exist yet: "
+            "call it on a batch, or give it an Input, before converting it"
+        )
+    try:
+        specs = model.inputs
+    except (AttributeError, ValueError):
+        specs = None
+    if not specs:
+        raise UnsupportedLayerError(
+            f"model {model.name!r} ({type(model).__name__}) does not say what its inputs are: wrap it as "
+            "keras.Model(inputs, model(inputs)) with inputs = keras.Input(shape)"
+        )
+    return list(tree.flatten(specs))
+
+
+def _concrete(specs: list[KerasTensor], first: int) -> list[KerasTensor]:
+    """Inputs of concrete shape: batch 1, every other unknown axis a size of its own."""
+    inputs, size = [], first
+    for spec in specs:
+        shape: list[int] = []
+        for axis, dimension in enumerate(spec.shape):
+            if dimension is None and axis > 0:
+                dimension, size = size, size + 2
+            shape.append(1 if dimension is None else dimension)
+        inputs.append(KerasTensor(tuple(shape), dtype=spec.dtype, name=spec.name))
+    return inputs
+
+
+class _Recorder:
+    def __init__(self, is_leaf: Callable[[Operation], bool], way_out: Callable[[Any], str]) -> None:
+        self.calls: list[Call] = []
+        self._is_leaf = is_leaf
+        self._way_out = way_out
+        self._path: list[str] = []
+
+    def run(self, model: keras.Model, inputs: list[KerasTensor]) -> Any:
+        with _LOCK, self._intercepting():
+            structure = getattr(model, "_inputs_struct", None)
+            if structure is not None:
+                return self._open(model, (tree.pack_sequence_as(structure, inputs),), {})
+            return self._open(model, (inputs[0] if len(inputs) == 1 else inputs,), {})
+
+    @contextlib.contextmanager
+    def _intercepting(self) -> Iterator[None]:
+        recorder = self
+
+        def layer_call(layer: Layer, *args: Any, **kwargs: Any) -> Any:
+            return recorder._call(layer, args, kwargs)
+
+        def symbolic_call(operation: Operation, *args: Any, **kwargs: Any) -> Any:
+            return recorder._call(operation, args, kwargs)
+
+        with (
+            mock.patch.object(Layer, "__call__", layer_call),
+            mock.patch.object(Operation, "symbolic_call", symbolic_call),
+            # A layer that is called inside a Functional model goes through the same door.
+            mock.patch.object(Layer, "symbolic_call", symbolic_call),
+        ):
+            yield
+
+    def _call(self, operation: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if isinstance(operation, Layer):  # a graph is that of the network at inference
+            kwargs = {k: v for k, v in kwargs.items() if k != "training" and v is not None}
+        if not any(isinstance(t, KerasTensor) for t in tree.flatten((args, kwargs))):
+            # Constants only: computed, not drawn. With weights behind it nothing would be accounted for.
+            if isinstance(operation, Layer) and operation.weights:
+                raise UnsupportedLayerError(
+                    f"{self._where(operation)} is called on constants, so its weights act on no input; "
+                    f"{self._way_out(operation)}"
+                )
+            return operation.call(*args, **kwargs)
+        if self._is_leaf(operation):
+            return self._record(operation, args, kwargs)
+        if isinstance(operation, Layer):
+            return self._open(operation, args, kwargs)
+        raise UnsupportedLayerError(
+            f"{self._where(operation)} has no converter; {self._way_out(operation)}"
+        )
+
+    def _where(self, operation: Operation) -> str:
+        path = "/".join([*self._path, operation.name])
+        kind = "layer" if isinstance(operation, Layer) else "operation"
+        return f"{kind} {path!r} ({type(operation).__name__})"
+
+    def _record(self, operation: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if isinstance(operation, Layer) and not operation.built:
+            raise ConversionError(f"{self._where(operation)} is not built: call the model on a batch first")
+        path = "/".join([*self._path, operation.name])
+        with mock.patch.object(Operation, "symbolic_call", _plain_symbolic_call), mock.patch.object(
+            Layer, "symbolic_call", _plain_symbolic_call
+        ), mock.patch.object(Layer, "__call__", _ORIGINAL_LAYER_CALL):
+            try:
+                outputs = operation.compute_output_spec(*args, **kwargs)
+            except (ValueError, TypeError) as error:
+                raise _ShapeFailure(f"{self._where(operation)}: {_first_line(error)}") from error
+        outputs = tree.map_structure(
+            lambda t: KerasTensor(t.shape, dtype=t.dtype) if isinstance(t, KerasTensor) else t, outputs
+        )
+        self.calls.append(Call(operation, path, args, kwargs, outputs, len(self.calls) + 1))
+        return outputs
+
+    def _open(self, layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        own = [v for v in _own_variables(layer) if v.dtype.startswith(("float", "bfloat"))]
+        if own:
+            raise UnsupportedLayerError(
+                f"{self._where(layer)} has no converter and holds weights of its own "
+                f"({', '.join(v.name for v in own[:3])}); {self._way_out(layer)}"
+            )
+        parameters = inspect.signature(layer.call).parameters
+        open_ended = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
+        kwargs = {k: v for k, v in kwargs.items() if open_ended or k in parameters}
+        if "training" in parameters:
+            kwargs["training"] = False
+        self._path.append(layer.name)
+        try:
+            return layer.call(*args, **kwargs)
+        except (GmnError, _ShapeFailure):
+            raise
+        except Exception as error:
+            self._path.pop()
+            where = self._where(layer)
+            self._path.append(layer.name)
+            raise UnsupportedLayerError(
+                f"{where} has no converter and could not be opened, its call raised "
+                f"{type(error).__name__}: {_first_line(error)}; {self._way_out(layer)}"
+            ) from error
+        finally:
+            self._path.pop()
+
+
+class _ShapeFailure(Exception):
+    """A symbolic call did not fit the concrete sizes tried; larger ones may."""
+
+
+_ORIGINAL_LAYER_CALL = Layer.__call__
+
+
+def _plain_symbolic_call(operation: Operation, *args: Any, **kwargs: Any) -> Any:
+    return operation.compute_output_spec(*args, **kwargs)
+
+
+def _own_variables(layer: Layer) -> list[keras.Variable]:
+    """Variables that the layer holds itself, not through the layers inside it."""
+    inside = {id(v) for inner in layer._flatten_layers(include_self=False) for v in inner.weights}
+    return [v for v in layer.weights if id(v) not in inside]
+
+
+def _first_line(error: Exception | None) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,35 @@
+"""Every error this package raises on purpose: one sentence that says received, expected and the fix.
+
+All derive from `ValueError`, so callers that know nothing of this package can catch them; the
+command line turns each into that sentence and exit code 2.
+"""
+
+from __future__ import annotations
+
+
+class GmnError(ValueError):
+    """Base of every error raised by gmn_tf for a reason a user can act on."""
+
+
+class UnsupportedLayerError(GmnError):
+    """A layer or operation that no converter can draw, named by its path in the model."""
+
+
+class ConversionError(GmnError):
+    """A model that is understood but whose graph would be unsound, or whose weights do not fit."""
+
+
+class ModelFileError(GmnError):
+    """A file that is not a loadable, safe Keras model."""
+
+
+class ZooError(GmnError):
+    """A model zoo that is missing, empty, cut short or made by another version."""
+
+
+class SchemaError(GmnError):
+    """Graphs and a metanetwork (or an export) that were made for different schemas."""
+
+
+class RunError(GmnError):
+    """A training run, export folder or argument that cannot be used as asked."""

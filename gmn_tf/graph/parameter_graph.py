@@ -1,0 +1,285 @@
+"""The parameter graph as a value: one architecture's structure, immutable, filled with weights at will."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gmn_tf.errors import ConversionError
+from gmn_tf.graph import schema
+from gmn_tf.graph.blocks import Block
+from gmn_tf.graph.folding import Structure
+from gmn_tf.graph.layout import WeightLayout
+
+if TYPE_CHECKING:
+    import tensorflow_gnn as tfgnn
+
+EDGE_COLUMNS = (
+    schema.SOURCE,
+    schema.TARGET,
+    schema.TYPE,
+    schema.LAYER,
+    schema.KERNEL_POSITION,
+    schema.ENTRY_POSITION,
+    schema.SLOT,
+)
+
+
+class EdgeColumns(Mapping[str, np.ndarray]):
+    """The edges' columns by name, expanded from their blocks on first use and then kept."""
+
+    def __init__(self, blocks: Sequence[Block]) -> None:
+        self._blocks = blocks
+        self._columns: dict[str, np.ndarray] = {}
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in EDGE_COLUMNS:
+            raise KeyError(name)
+        if name not in self._columns:
+            width = (schema.POSITION_SIZE,) if name.endswith("position") else ()
+            parts = [block.column(name) for block in self._blocks]
+            column = np.concatenate(parts) if parts else np.zeros((0, *width), np.int32)
+            column.flags.writeable = False
+            self._columns[name] = column
+        return self._columns[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(EDGE_COLUMNS)
+
+    def __len__(self) -> int:
+        return len(EDGE_COLUMNS)
+
+
+class ParameterGraph:
+    """Structure of the parameter graph of one architecture (Lim et al. 2024, section 2.3).
+
+    Neurons, channels and the like are nodes, every weight is one edge. The structure depends on the
+    architecture alone; `values` fills it with the weights of any model of that architecture by one
+    gather, `weights` is its exact inverse. Two graphs are equal when their structures are.
+
+    Attributes:
+        nodes: numpy columns by name, int32 [num_nodes]: type, layer, index, activation.
+        edges: numpy columns by name [num_edges]: source, target, type, layer, slot, and
+            kernel_position, entry_position [num_edges, 3].
+        blocks: the same edges, unexpanded.
+        layout: how the model's weights lie in one flat vector.
+        name: the model's name.
+        layer_names: what drew each layer number, for people to read.
+    """
+
+    def __init__(
+        self,
+        structure: Structure,
+        layout: WeightLayout,
+        *,
+        name: str = "model",
+        layer_names: Mapping[int, str] | None = None,
+        trainable_only: bool = False,
+    ) -> None:
+        for column in structure.nodes.values():
+            column.flags.writeable = False
+        self.nodes: Mapping[str, np.ndarray] = structure.nodes
+        self.blocks = structure.blocks
+        self.edges = EdgeColumns(structure.blocks)
+        self.layout = layout
+        self.name = name
+        self.layer_names = dict(layer_names or {})
+        self.trainable_only = trainable_only
+        self.num_layers = structure.num_layers
+        self.num_nodes = int(structure.nodes[schema.TYPE].size)
+        self.num_edges = sum(block.size for block in self.blocks)
+        self._offsets = np.cumsum([0] + [block.size for block in self.blocks])
+
+    @classmethod
+    def from_keras(cls, model: Any, trainable_only: bool = False) -> ParameterGraph:
+        """The parameter graph of a built Keras 3 (or tf_keras) model.
+
+        Args:
+            model: a built `keras.Model`, or a `tf_keras` model.
+            trainable_only: leave running statistics and other non-trainable weights out, as the
+                paper does; by default every float weight is an edge.
+
+        Raises:
+            UnsupportedLayerError: a layer has no converter; the message names it and the way out.
+            ConversionError: the model is not built, or its weights cannot be accounted for.
+        """
+        # Found by name: the graph knows no converter, imports run from `convert` to `graph`.
+        convert = importlib.import_module("gmn_tf.convert.from_keras")
+        return convert.from_keras(model, trainable_only=trainable_only)
+
+    @property
+    def num_parameters(self) -> int:
+        """Weights on edges: all float weights of the model (all trainable ones with `trainable_only`)."""
+        return int(self._carried.sum())
+
+    # ---- filling and reading back -------------------------------------------------------------
+
+    def values(self, weights: Any) -> np.ndarray:
+        """The edges' values.
+
+        Args:
+            weights: a model of this architecture, a list shaped like `model.get_weights()`, or flat
+                vectors [..., size of the layout].
+
+        Returns:
+            float32 [num_edges] (float64 for float64 models), or [..., num_edges] for flat vectors.
+        """
+        flat = self.flatten(weights)
+        if flat.shape[-1] != self.layout.size:
+            raise ConversionError(
+                f"received flat weights of length {flat.shape[-1]}, but this architecture has "
+                f"{self.layout.size} float weights"
+            )
+        values = np.empty((*flat.shape[:-1], self.num_edges), self.layout.dtype)
+        for start, stop, slot in self._fill_plan:
+            values[..., start:stop] = schema.PARAMETERLESS_VALUE if slot is None else flat[..., slot]
+        return values
+
+    def flatten(self, weights: Any) -> np.ndarray:
+        """The flat vector of a model or list; flat vectors pass through."""
+        if isinstance(weights, np.ndarray):
+            return weights
+        if hasattr(weights, "get_weights"):
+            weights = weights.get_weights()
+        return self.layout.flatten(weights)
+
+    def flat(self, values: np.ndarray, *, base: Any = None) -> np.ndarray:
+        """Inverse of `values` on flat vectors; `base` supplies the weights that are on no edge."""
+        values = np.asarray(values)
+        if values.shape != (self.num_edges,):
+            raise ConversionError(
+                f"received values of shape {values.shape}, expected [{self.num_edges}], one per edge"
+            )
+        flat = np.empty(self.layout.size, self.layout.dtype)
+        if not self._carried.all():
+            if base is None:
+                raise ConversionError(
+                    "this graph leaves the non-trainable weights out: pass a model or a list of weights "
+                    "as `base`, it supplies them"
+                )
+            flat[:] = self.flatten(base)
+        for start, stop, slot in self._fill_plan:
+            if slot is not None:
+                flat[slot] = values[start:stop]
+        return flat
+
+    def weights(self, values: np.ndarray, *, base: Any = None) -> list[np.ndarray]:
+        """Exact inverse of `values`: a list shaped like `model.get_weights()`.
+
+        Args:
+            values: [num_edges].
+            base: a model or list that supplies what is on no edge: integer state (counters, seeds),
+                and non-trainable weights under `trainable_only`.
+        """
+        if base is not None and hasattr(base, "get_weights"):
+            base = base.get_weights()
+        return self.layout.unflatten(self.flat(values, base=base), base)
+
+    def assign(self, model: Any, values: np.ndarray) -> None:
+        """Writes `values` into a model of this architecture; state on no edge keeps its value."""
+        model.set_weights(self.weights(values, base=model))
+
+    def locate(self, edge: int) -> tuple[str, tuple[int, ...]] | None:
+        """The variable's path and the index in it of the weight on `edge`; None if it carries none."""
+        if not 0 <= edge < self.num_edges:
+            raise ConversionError(f"edge {edge} is not in this graph, which has {self.num_edges} edges")
+        number = int(np.searchsorted(self._offsets, edge, side="right")) - 1
+        block = self.blocks[number]
+        if block.slot is None:
+            return None
+        slot = int(block.slot.reshape(-1)[edge - self._offsets[number]])
+        for spec in self.layout.specs:
+            if not spec.is_state and spec.offset <= slot < spec.offset + spec.size:
+                where = np.unravel_index(slot - spec.offset, spec.shape) if spec.shape else ()
+                return spec.path, tuple(int(i) for i in where)
+        raise AssertionError("a slot outside the layout")
+
+    def edges_of(self, path: str, index: Sequence[int] = ()) -> np.ndarray:
+        """The edges that carry entry `index` of the variable `path` (usually one)."""
+        for spec in self.layout.specs:
+            if spec.path == path and not spec.is_state:
+                inside = np.ravel_multi_index(tuple(index), spec.shape) if spec.shape else 0
+                return np.flatnonzero(self.edges[schema.SLOT] == spec.offset + int(inside))
+        raise ConversionError(f"no float weight {path!r} in this graph; there are "
+                              f"{', '.join(s.path for s in self.layout.specs[:5])} ...")
+
+    # ---- out of here ------------------------------------------------------------------------------
+
+    def to_graph_tensor(self, values: np.ndarray) -> tfgnn.GraphTensor:
+        """A scalar `tfgnn.GraphTensor` of one component; `values` is [num_edges] or [num_edges, channels]."""
+        tensor = importlib.import_module("gmn_tf.graph.tensor")
+        return tensor.from_parameter_graph(self, values)
+
+    def summary(self) -> str:
+        """A table of operations: nodes, edges, parameters and edge types of each."""
+        return importlib.import_module("gmn_tf.graph.summary").summary(self)
+
+    def plot(self, path: str | Path, *, values: np.ndarray | None = None) -> None:
+        """Draws the graph as a PNG: every node where it is small, operations where it is large."""
+        importlib.import_module("gmn_tf.graph.picture").plot(self, path, values=values)
+
+    # ---- as a value ---------------------------------------------------------------------------------
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the structure: equal for equal graphs, in every process."""
+        digest = hashlib.sha256(f"{schema.SCHEMA_VERSION}".encode())
+        for name in sorted(self.nodes):
+            digest.update(np.ascontiguousarray(self.nodes[name]))
+        for block in self.blocks:
+            digest.update(repr((block.type, block.layer, block.shape)).encode())
+            for array in (
+                block.source,
+                block.target,
+                *(block.kernel_position or ()),
+                b"|",
+                *(block.entry_position or ()),
+                block.slot,
+            ):
+                if isinstance(array, bytes):
+                    digest.update(array)
+                elif array is not None:
+                    digest.update(np.ascontiguousarray(array, np.int64))
+        return digest.hexdigest()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ParameterGraph) and self.fingerprint == other.fingerprint
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint)
+
+    def __repr__(self) -> str:
+        return (
+            f"<ParameterGraph of {self.name!r}: {self.num_nodes:,} nodes, {self.num_edges:,} edges, "
+            f"{self.num_parameters:,} parameters, {self.num_layers} layers>"
+        )
+
+    @functools.cached_property
+    def _carried(self) -> np.ndarray:
+        """Which entries of the flat vector are on an edge."""
+        carried = np.zeros(self.layout.size, bool)
+        for _, _, slot in self._fill_plan:
+            if slot is not None:
+                carried[slot] = True
+        return carried
+
+    @functools.cached_property
+    def _fill_plan(self) -> list[tuple[int, int, slice | np.ndarray | None]]:
+        """(first edge, end, slots) per run of edges; a slice where the slots are consecutive."""
+        plan: list[tuple[int, int, slice | np.ndarray | None]] = []
+        for block, start in zip(self.blocks, self._offsets[:-1], strict=True):
+            stop = int(start) + block.size
+            slot: slice | np.ndarray | None = None
+            if block.slot is not None:
+                flat = block.slot.reshape(-1)
+                first = int(flat[0])
+                consecutive = int(flat[-1]) - first + 1 == flat.size and bool(np.all(np.diff(flat) == 1))
+                slot = slice(first, first + flat.size) if consecutive else flat
+            plan.append((int(start), stop, slot))
+        return plan
