@@ -1,0 +1,88 @@
+"""`gmn-tf zoo`: a population of trained networks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gmn_tf.commands import console
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command of this module."""
+    app.command("zoo")(zoo)
+
+
+def zoo(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The folder to make.")],
+    data: Annotated[
+        str,
+        typer.Option(help="What to train on: digits (bundled, 8 x 8 scans), or mnist:/path/to/mnist.npz."),
+    ] = "digits",
+    family: Annotated[
+        str, typer.Option(help="Kind of networks: cnn (convolutional, varying depth, width, normalisation).")
+    ] = "cnn",
+    size: Annotated[
+        int, typer.Option(help="Networks in the splits; of 1400, 1000 train, 100 validation, 300 test.")
+    ] = 1400,
+    seed: Annotated[int, typer.Option(help="Decides everything: the same seed makes the same zoo.")] = 0,
+    workers: Annotated[
+        int, typer.Option(help="Processes; 1 uses all processors in this one, which is best on a few cores.")
+    ] = 1,
+    keras_files: Annotated[
+        int,
+        typer.Option(
+            "--keras",
+            help="Further networks in no split, written to DIR/keras as .keras files beside accuracies.csv.",
+        ),
+    ] = 0,
+    as_json: console.Json = False,
+) -> None:
+    """Train a population of networks whose accuracies spread from chance to good, and store it in DIR.
+
+    DIR then holds the weights, a table of hyper-parameters and measured test accuracies (table.csv) and the
+    fixed train, validation and test split. A run that was stopped goes on where it was; a finished zoo of
+    the same settings is left as it is.
+    """
+    console.start_tensorflow()
+    from gmn_tf.zoo.generate import generate_zoo
+
+    with console.progress_bar("Training networks", shown=not as_json) as update:
+        made = generate_zoo(
+            out,
+            family=family,
+            data=data,
+            size=size,
+            seed=seed,
+            workers=workers,
+            keras_files=keras_files,
+            progress=update,
+        )
+    facts = _facts(made)
+    if as_json:
+        console.print_json(facts)
+        return
+    print(
+        f"{out}: {facts['networks']:,} networks of {facts['architectures']} architectures "
+        f"({facts['train']:,} train, {facts['validation']:,} validation, {facts['test']:,} test); test accuracy "
+        f"{facts['accuracy_min']:.2f} to {facts['accuracy_max']:.2f}, "
+        f"{facts['below_0.3']:.0%} below .3, {facts['above_0.9']:.0%} above .9."
+    )
+
+
+def _facts(zoo: Any) -> dict[str, Any]:
+    from gmn_tf.zoo import store
+
+    accuracy = zoo.table["test_accuracy"]
+    return {
+        "path": str(zoo.path),
+        "networks": len(zoo),
+        "architectures": len(zoo.architectures),
+        **{split: len(zoo.indices(split)) for split in (store.TRAIN, store.VALIDATION, store.TEST)},
+        "accuracy_min": float(accuracy.min()),
+        "accuracy_max": float(accuracy.max()),
+        "below_0.3": float((accuracy < 0.3).mean()),
+        "above_0.9": float((accuracy > 0.9).mean()),
+    }

@@ -1,0 +1,162 @@
+"""What a SavedModel serves: accuracies from raw tensors, and from serialized tf.Examples.
+
+Apart from the metanetwork itself these are plain TensorFlow operations, and only functions and variables
+are kept: a process that has neither gmn_tf nor tensorflow_gnn can load and call them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_gnn as tfgnn
+
+from gmn_tf.graph import schema
+from gmn_tf.graph.tensor import assemble
+
+SERVING_DEFAULT = "serving_default"
+RAW = "raw"
+EXAMPLES = "examples"
+OUTPUT = "accuracy"
+
+NODE_SIZES = "node_sizes"
+EDGE_SIZES = "edge_sizes"
+
+_NODES = (schema.TYPE, schema.LAYER, schema.INDEX, schema.ACTIVATION, schema.DEPTH)
+_INCIDENCE = (schema.SOURCE, schema.TARGET)
+_EDGES = (schema.TYPE, schema.LAYER, schema.DEPTH, schema.KERNEL_POSITION, schema.ENTRY_POSITION, schema.VALUE)
+_POSITIONS = (schema.KERNEL_POSITION, schema.ENTRY_POSITION)
+
+
+def node_input(name: str) -> str:
+    """Name of the raw signature's input for a node column."""
+    return f"node_{name}"
+
+
+def edge_input(name: str) -> str:
+    """Name of the raw signature's input for an edge column, sources, targets and values included."""
+    return f"edge_{name}"
+
+
+def raw_specs(num_channels: int = 1) -> dict[str, tf.TensorSpec]:
+    """Inputs of the raw signature: a batch of networks as one graph, their sizes beside it.
+
+    N nodes and E edges in all, networks in order; `edge_source` and `edge_target` count nodes over the whole
+    batch; `node_sizes` and `edge_sizes` are int32 [number of networks].
+    """
+    specs = {node_input(name): _spec(name, num_channels) for name in _NODES}
+    specs |= {edge_input(name): _spec(name, num_channels) for name in _INCIDENCE + _EDGES}
+    specs |= {name: tf.TensorSpec([None], tf.int32) for name in (NODE_SIZES, EDGE_SIZES)}
+    return {name: tf.TensorSpec(spec.shape, spec.dtype, name=name) for name, spec in specs.items()}
+
+
+def _spec(name: str, num_channels: int) -> tf.TensorSpec:
+    dtype = tf.float32 if name in (schema.DEPTH, schema.VALUE) else tf.int32
+    if name in _POSITIONS:
+        return tf.TensorSpec([None, schema.POSITION_SIZE], dtype)
+    return tf.TensorSpec([None, num_channels] if name == schema.VALUE else [None], dtype)
+
+
+class AccuracyServer(tf.Module):
+    """The functions `raw` and `serving_default` of an accuracy metanetwork, with its variables.
+
+    Args:
+        model: a built `GraphMetanetwork` with one logit per network. It is called, never kept: an object
+            graph with a Keras model on GraphTensors in it loads only where tensorflow_gnn is installed.
+        num_channels: last axis of the edge values.
+    """
+
+    def __init__(self, model: Any, *, num_channels: int = 1) -> None:
+        super().__init__(name="accuracy_server")
+        self.metanetwork_variables = list(model.variables)
+
+        def raw(**columns: tf.Tensor) -> dict[str, tf.Tensor]:
+            with tf.control_dependencies(_checks(columns)):
+                graph = assemble(
+                    {name: tf.identity(columns[node_input(name)]) for name in _NODES},
+                    {name: tf.identity(columns[edge_input(name)]) for name in _INCIDENCE + _EDGES},
+                    columns[edge_input(schema.VALUE)],
+                    node_sizes=columns[NODE_SIZES],
+                    edge_sizes=columns[EDGE_SIZES],
+                )
+            return {OUTPUT: tf.sigmoid(model(graph, training=False)[:, 0])}
+
+        def serving_default(examples: tf.Tensor) -> dict[str, tf.Tensor]:
+            return raw(**_parse(examples, num_channels))
+
+        self.raw = tf.function(raw).get_concrete_function(**raw_specs(num_channels))
+        self.serving_default = tf.function(serving_default).get_concrete_function(
+            tf.TensorSpec([None], tf.string, name=EXAMPLES)
+        )
+
+    @property
+    def signatures(self) -> dict[str, Any]:
+        """Signature name to concrete function, as `tf.saved_model.save` takes them."""
+        return {SERVING_DEFAULT: self.serving_default, RAW: self.raw}
+
+
+def _checks(columns: dict[str, tf.Tensor]) -> list[tf.Operation]:
+    """Operations that fail, saying why, when the sizes do not fit the columns."""
+    nodes = tf.shape(columns[node_input(schema.TYPE)])[0]
+    edges = tf.shape(columns[edge_input(schema.TYPE)])[0]
+    checks = [
+        tf.debugging.assert_equal(
+            tf.reduce_sum(columns[sizes]), count, message=f"{sizes} must add up to the rows of the columns"
+        )
+        for sizes, count in ((NODE_SIZES, nodes), (EDGE_SIZES, edges))
+    ]
+    for names, count in ((map(node_input, _NODES), nodes), (map(edge_input, _INCIDENCE + _EDGES), edges)):
+        checks += [
+            tf.debugging.assert_equal(
+                tf.shape(columns[name])[0], count, message=f"{name} has another number of rows than its kin"
+            )
+            for name in names
+        ]
+    checks += [
+        tf.debugging.assert_less(
+            columns[edge_input(name)], nodes, message=f"{edge_input(name)} names a node that is not there"
+        )
+        for name in _INCIDENCE
+    ]
+    checks += [
+        tf.debugging.assert_positive(
+            columns[sizes], message=f"{sizes}: a network without any, so no parameter graph"
+        )
+        for sizes in (NODE_SIZES, EDGE_SIZES)
+    ]
+    return [check for check in checks if check is not None]
+
+
+def _parse(examples: tf.Tensor, num_channels: int) -> dict[str, tf.Tensor]:
+    """Columns of a batch from tf.Examples of one network each, written as `tfgnn.write_example` writes them."""
+
+    def key(group: str, name: str) -> str:
+        return f"{group}/{schema.NODE_SET if group == tfgnn.NODES else schema.EDGE_SET}.{name}"
+
+    stored = {schema.SOURCE: tfgnn.SOURCE_NAME, schema.TARGET: tfgnn.TARGET_NAME}
+    features: dict[str, tf.io.RaggedFeature] = {}
+    wanted: dict[str, str] = {}
+    for group, prefix, names in (
+        (tfgnn.NODES, node_input, _NODES),
+        (tfgnn.EDGES, edge_input, _INCIDENCE + _EDGES),
+    ):
+        for name in names:
+            dtype = tf.float32 if name in (schema.DEPTH, schema.VALUE) else tf.int64
+            wanted[prefix(name)] = key(group, stored.get(name, name))
+            features[wanted[prefix(name)]] = tf.io.RaggedFeature(dtype, row_splits_dtype=tf.int32)
+    parsed = tf.io.parse_example(examples, features)
+    ragged = {name: parsed[stored_name] for name, stored_name in wanted.items()}
+
+    node_sizes = tf.cast(ragged[node_input(schema.TYPE)].row_lengths(), tf.int32)
+    edge_sizes = tf.cast(ragged[edge_input(schema.TYPE)].row_lengths(), tf.int32)
+    offsets = tf.repeat(tf.cumsum(node_sizes, exclusive=True), edge_sizes)
+    columns: dict[str, tf.Tensor] = {NODE_SIZES: node_sizes, EDGE_SIZES: edge_sizes}
+    for name, value in ragged.items():
+        flat = value.flat_values
+        if name in map(edge_input, _POSITIONS):
+            flat = tf.reshape(flat, [-1, schema.POSITION_SIZE])
+        elif name == edge_input(schema.VALUE):
+            flat = tf.reshape(flat, [-1, num_channels])
+        flat = flat if flat.dtype == tf.float32 else tf.cast(flat, tf.int32)
+        columns[name] = flat + offsets if name in map(edge_input, _INCIDENCE) else flat
+    return columns

@@ -1,0 +1,78 @@
+"""Loads an export where gmn_tf and tensorflow_gnn cannot be imported, and compares its answers.
+
+    python scripts/check_export.py EXPORT
+
+`EXPORT/check` must hold examples and answers (`gmn-tf export --zoo ZOO`). Both signatures are called, one
+network at a time and all at once; exit code 1 when an answer is further than 1e-5 from the metanetwork's own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+BARRED = ("gmn_tf", "tensorflow_gnn", "tf_keras", "keras_hub")
+TOLERANCE = 1e-5
+
+
+class _Barrier:
+    """Makes importing the barred packages fail, as if they were not installed."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        if name.split(".")[0] in BARRED:
+            raise ModuleNotFoundError(f"{name} is barred in this process")
+
+
+def main() -> int:
+    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
+        print(__doc__.strip(), file=sys.stderr)
+        return 2
+    sys.meta_path.insert(0, _Barrier())
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import tensorflow as tf
+
+    folder = Path(sys.argv[1])
+    try:
+        answers = json.loads((folder / "check" / "answers.json").read_text())["accuracy"]
+    except FileNotFoundError:
+        print(f"{folder}: no check/answers.json in it; export with --zoo ZOO to have it.", file=sys.stderr)
+        return 2
+    records = [
+        record.numpy() for record in tf.data.TFRecordDataset(str(folder / "check" / "examples.tfrecord"))
+    ]
+    loaded = tf.saved_model.load(str(folder))
+    serve, raw = loaded.signatures["serving_default"], loaded.signatures["raw"]
+    together = serve(examples=tf.constant(records))["accuracy"].numpy()
+    alone = [serve(examples=tf.constant([record]))["accuracy"].numpy()[0] for record in records]
+    tensors = [raw(**_columns(tf, raw, record))["accuracy"].numpy()[0] for record in records]
+    gap = max(
+        abs(float(got) - want)
+        for answer in (together, alone, tensors)
+        for got, want in zip(answer, answers, strict=True)
+    )
+    missing = [name for name in BARRED if name in sys.modules]
+    passed = gap <= TOLERANCE and not missing
+    print(
+        f"{folder}: {len(records)} networks through serving_default (together, and one by one) and raw, without "
+        f"{' and '.join(BARRED[:2])}: largest difference {gap:.1e}, {'passed' if passed else 'FAILED'}."
+    )
+    return 0 if passed else 1
+
+
+def _columns(tf, raw, record: bytes) -> dict:
+    """Inputs of the raw signature for one record, read with the protocol buffer alone."""
+    feature = tf.train.Example.FromString(record).features.feature
+    columns = {}
+    for name, spec in raw.structured_input_signature[1].items():
+        group, _, column = name.partition("_")
+        stored = {"source": "#source", "target": "#target", "sizes": "#size"}.get(column, column)
+        entry = feature[f"{group}s/{group}s.{stored}"]
+        values = entry.float_list.value if spec.dtype == tf.float32 else entry.int64_list.value
+        columns[name] = tf.reshape(tf.constant(list(values), spec.dtype), [-1, *spec.shape[1:]])
+    return columns
+
+
+if __name__ == "__main__":
+    sys.exit(main())
