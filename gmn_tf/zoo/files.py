@@ -49,7 +49,7 @@ def written(path: Path) -> Iterator[Path]:
         beside.unlink(missing_ok=True)
 
 
-def write_bytes(path: Path, write: Callable[[BinaryIO], None]) -> None:
+def write_bytes(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Creates `path` with what `write` puts into the stream."""
     with written(path) as beside, beside.open("wb") as stream:
         write(stream)
@@ -58,7 +58,7 @@ def write_bytes(path: Path, write: Callable[[BinaryIO], None]) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Writes a JSON document."""
     text = json.dumps(value, indent=1, allow_nan=False) + "\n"
-    write_bytes(path, lambda stream: stream.write(text.encode()) and None)
+    write_bytes(path, lambda stream: stream.write(text.encode()))
 
 
 def write_array(path: Path, array: np.ndarray) -> None:

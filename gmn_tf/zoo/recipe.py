@@ -23,6 +23,7 @@ FAMILIES = ("cnn",)
 NETWORKS_PER_ARCHITECTURE = 44
 MIN_ARCHITECTURES, MAX_ARCHITECTURES = 8, 64
 MIN_PARAMETERS, TYPICAL_PARAMETERS, MAX_PARAMETERS = 500, 2000, 6000
+MIN_IMAGE, MAX_IMAGE = 8, 32
 BATCH_SIZE = 32
 MOMENTUM = 0.9
 CLIP_NORM = 10.0
@@ -158,6 +159,11 @@ def sample_architecture(
     number: int, *, seed: int, image_shape: tuple[int, int, int], num_classes: int
 ) -> Architecture:
     """Architecture `number` of the population with this seed."""
+    if not all(MIN_IMAGE <= side <= MAX_IMAGE for side in image_shape[:2]):
+        raise ZooError(
+            f"Images of shape {image_shape} do not fit the family cnn: expected {MIN_IMAGE} to {MAX_IMAGE} "
+            "pixels a side."
+        )
     rng = np.random.default_rng([seed, _ARCHITECTURE_STREAM, number])
     depth = (3, 2, 4, 1, 3, 4, 2, 3)[number % 8]
     norm = ("none", "batch", "group")[number % 3]
@@ -167,7 +173,8 @@ def sample_architecture(
         if low <= candidate.num_parameters <= MAX_PARAMETERS and min(candidate.sizes()[-1]) >= 2:
             return candidate
     raise ZooError(
-        f"Images of shape {image_shape} do not fit the family cnn: expected 8 to 32 pixels a side."
+        f"No network of {low} to {MAX_PARAMETERS} parameters fits images of shape {image_shape} and "
+        f"{num_classes} classes: use smaller images or fewer classes."
     )
 
 
@@ -226,7 +233,7 @@ def network_rng(index: int, *, seed: int, use: int = 0) -> np.random.Generator:
 
 
 def split_names(size: int, *, seed: int) -> np.ndarray:
-    """Split of each network; of 1,400: 1,000 train, 100 validation, 300 test, and like shares of other sizes."""
+    """Split of each network; of 1,400: 1,000 train, 100 validation, 300 test; other sizes alike."""
     validation, test = max(1, round(size / 14)), max(1, round(size * 3 / 14))
     names = np.array(["train"] * (size - validation - test) + ["validation"] * validation + ["test"] * test)
     return names[np.random.default_rng([seed, _SPLIT_STREAM]).permutation(size)]

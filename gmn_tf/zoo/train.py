@@ -159,8 +159,8 @@ class GroupTrainer:
         count = tf.cast(step + 1, tf.float32)
         momentum_next = recipe.MOMENTUM * momentum + (1.0 - recipe.MOMENTUM * (1.0 - is_sgd)) * gradient
         square_next = 0.999 * square + 0.001 * tf.square(gradient)
-        adam = momentum_next / (1.0 - recipe.MOMENTUM**count)
-        adam /= tf.sqrt(square_next / (1.0 - 0.999**count)) + 1e-7
+        correction = tf.sqrt(1.0 - 0.999**count) / (1.0 - recipe.MOMENTUM**count)
+        adam = correction * momentum_next / (tf.sqrt(square_next) + 1e-7)  # as Keras' Adam
         update = tf.where(is_sgd > 0.5, momentum_next, adam)
         flat_next = self._with_moments(flat - rate * (update + decay * self._kernels * flat), moments)
         # A network that is finished, or that this step would blow up, stays as it is.

@@ -6,6 +6,7 @@ the last bit however many workers there are.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -42,7 +43,7 @@ def trained_parts(folder: Path, plan: Plan, missing: list[int], workers: int) ->
     pool = [_Worker(folder, plan) for _ in range(min(workers, len(missing)))]
     try:
         for worker in pool:
-            threading.Thread(target=worker.serve, args=(todo, outcomes), daemon=True).start()
+            worker.start(todo, outcomes)
         for _ in missing:
             outcome = outcomes.get()
             if isinstance(outcome, ZooError):
@@ -68,6 +69,7 @@ class _Worker:
             "CUDA_VISIBLE_DEVICES": "-1",
             "KERAS_BACKEND": "tensorflow",
         }
+        self._thread: threading.Thread | None = None
         self._messages: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
         self._process = subprocess.Popen(
             [sys.executable, "-m", "gmn_tf.zoo.workers", order],
@@ -77,8 +79,12 @@ class _Worker:
             env=environment,
         )
 
-    def serve(self, todo: queue.Queue[int], outcomes: queue.Queue[int | ZooError]) -> None:
-        """Has parts trained until none is left; stops at the first that fails."""
+    def start(self, todo: queue.Queue[int], outcomes: queue.Queue[int | ZooError]) -> None:
+        """Has parts trained, in a thread, until none is left; stops at the first that fails."""
+        self._thread = threading.Thread(target=self._serve, args=(todo, outcomes), daemon=True)
+        self._thread.start()
+
+    def _serve(self, todo: queue.Queue[int], outcomes: queue.Queue[int | ZooError]) -> None:
         assert self._process.stdin is not None and self._process.stdout is not None
         while True:
             try:
@@ -103,7 +109,12 @@ class _Worker:
         """Ends the process; parts it has not finished are not written."""
         self._process.terminate()
         self._process.wait()
-        self._messages.close()
+        if self._thread is not None:
+            self._thread.join()
+        for stream in (self._process.stdin, self._process.stdout, self._messages):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
 
     def _last_message(self) -> str:
         code = self._process.wait()

@@ -1,4 +1,4 @@
-"""Generation: accuracies are Keras' own, runs can be repeated, stopped and continued, nothing is left half-written."""
+"""Generation: accuracies are Keras' own, runs can be stopped and continued, nothing is left half-written."""
 
 from __future__ import annotations
 

@@ -43,9 +43,21 @@ def test_keras_model_has_the_variables_of_the_architecture(shape):
         assert sum(int(np.prod(w.shape)) for w in model.trainable_weights) == trainable
 
 
-def test_images_that_do_not_fit_are_refused():
-    with pytest.raises(ZooError, match=r"\(3, 3, 1\) do not fit"):
-        recipe.sample_architecture(0, seed=0, image_shape=(3, 3, 1), num_classes=10)
+@pytest.mark.parametrize("number", range(3))
+def test_keras_json_does_not_depend_on_models_made_before(number):
+    architecture = _architectures(3)[number]
+    assert keras_model(architecture).to_json() == keras_model(architecture).to_json()
+
+
+@pytest.mark.parametrize("shape", [(3, 3, 1), (64, 64, 3), (8, 100, 1)])
+def test_images_that_do_not_fit_are_refused(shape):
+    with pytest.raises(ZooError, match="do not fit the family cnn: expected 8 to 32"):
+        recipe.sample_architecture(0, seed=0, image_shape=shape, num_classes=10)
+
+
+def test_too_many_classes_are_refused():
+    with pytest.raises(ZooError, match=r"No network of .* 5000 classes"):
+        recipe.sample_architecture(0, seed=0, image_shape=(8, 8, 1), num_classes=5000)
 
 
 def test_hyper_parameters_are_seeded_and_vary():

@@ -76,5 +76,5 @@ def test_truncated_file_is_refused(tmp_path):
     name = _save(tmp_path / "cut.npz")
     content = (tmp_path / "cut.npz").read_bytes()
     (tmp_path / "cut.npz").write_bytes(content[: len(content) // 2])
-    with pytest.raises(ZooError, match="not a readable .npz"):
+    with pytest.raises(ZooError, match=r"not a readable .npz"):
         load_data(name)
