@@ -8,7 +8,9 @@ from gmn_tf.convert.pen import Pen
 from gmn_tf.graph import schema
 
 
-def attend(pen: Pen, query: np.ndarray, key: np.ndarray, value: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
+def attend(
+    pen: Pen, query: np.ndarray, key: np.ndarray, value: np.ndarray, mask: np.ndarray | None
+) -> np.ndarray:
     """Nodes of the attended values, one set per head.
 
     Pair nodes p[h, d] are fed by query and key, p[h, d] -> a[h] with the softmax over positions;
@@ -33,8 +35,8 @@ def attend(pen: Pen, query: np.ndarray, key: np.ndarray, value: np.ndarray, mask
     head = canvas.add_nodes(
         heads, type=schema.NodeType.HEAD, layer=layer, activation=schema.Activation.SOFTMAX
     )
-    canvas.add_edges(query, pair, type=schema.EdgeType.PAIR, layer=layer, kernel_position=[np.int64(0)])
-    canvas.add_edges(key[of_head], pair, type=schema.EdgeType.PAIR, layer=layer, kernel_position=[np.int64(1)])
+    canvas.add_edges(query, pair, type=schema.EdgeType.PAIR, layer=layer, kernel_position=[0])
+    canvas.add_edges(key[of_head], pair, type=schema.EdgeType.PAIR, layer=layer, kernel_position=[1])
     canvas.add_edges(pair, head[:, None], type=schema.EdgeType.HEAD, layer=layer)
     if mask is not None:
         canvas.add_edges(mask.reshape(-1, 1), head[None, :], type=schema.EdgeType.OPERAND, layer=layer)

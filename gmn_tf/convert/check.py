@@ -50,7 +50,11 @@ class SymmetryReport:
         return self.round_trip_exact and self.largest_change <= self.tolerance
 
     def __str__(self) -> str:
-        order = f"{self.group_order:,}" if self.group_order < 10**9 else f"about 10^{_log10(self.group_order):.0f}"
+        order = (
+            f"{self.group_order:,}"
+            if self.group_order < 10**9
+            else f"about 10^{_log10(self.group_order):.0f}"
+        )
         return "\n".join(
             [
                 f"{self.model}: {self.num_nodes:,} nodes, {self.num_edges:,} edges, "
@@ -135,7 +139,9 @@ def _permutations(group: Automorphisms, num_samples: int, rng: np.random.Generat
     return [*few, *(group.sample(rng) for _ in range(num_samples))]
 
 
-def random_weights(graph: ParameterGraph, like: list[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:
+def random_weights(
+    graph: ParameterGraph, like: list[np.ndarray], rng: np.random.Generator
+) -> list[np.ndarray]:
     """Weights of generic position: no two equal, as those of a fresh model often are; variances positive."""
     result = []
     for spec, array in zip(graph.layout.specs, like, strict=True):
@@ -191,7 +197,8 @@ def _runner(model: Any, rng: np.random.Generator) -> Any:
 
 def _random_input(model: Any, spec: Any, rng: np.random.Generator) -> np.ndarray:
     vocabulary = min(
-        (layer.input_dim for layer in model._flatten_layers() if type(layer).__name__ == "Embedding"), default=None
+        (layer.input_dim for layer in model._flatten_layers() if type(layer).__name__ == "Embedding"),
+        default=None,
     )
     shape = tuple(3 if d is None and i == 0 else 19 if d is None else d for i, d in enumerate(spec.shape))
     dtype = np.dtype(getattr(spec.dtype, "name", spec.dtype))

@@ -39,7 +39,9 @@ def _unary(
     visible: bool = True,
     may_fold: bool = True,
 ) -> Entries:
-    source = np.unique(x.node[tuple(slice(None) if a in varying_axes(x.node) else slice(0, 1) for a in range(x.ndim))])
+    source = np.unique(
+        x.node[tuple(slice(None) if a in varying_axes(x.node) else slice(0, 1) for a in range(x.ndim))]
+    )
     labels = pen.canvas.nodes
     target = np.empty_like(source)
     for kind in np.unique(labels.type[source]):
@@ -148,7 +150,9 @@ def _positions(
 ) -> list[np.ndarray] | None:
     """Which entries of its node each (weight, node) pair acts on; None where every weight acts on all."""
     if np.unique(target).size == target.size:
-        whole = signatures(group, np.stack(details, axis=1) if details else np.zeros((group.size, 0), np.int64))
+        whole = signatures(
+            group, np.stack(details, axis=1) if details else np.zeros((group.size, 0), np.int64)
+        )
         return pack([whole])
     if group.size == slot.size:  # one entry per pair: its coordinates say it
         order = np.argsort(group, kind="stable")
@@ -251,7 +255,8 @@ def _exchangeable(pen: Pen, spread: Sequence[Entries]) -> bool:
         return True
     first = spread[0].details
     return all(
-        len(x.details) == len(first) and all(np.array_equal(a, b) for a, b in zip(x.details, first, strict=True))
+        len(x.details) == len(first)
+        and all(np.array_equal(a, b) for a, b in zip(x.details, first, strict=True))
         for x in spread[1:]
     )
 
@@ -301,7 +306,5 @@ def with_constant(pen: Pen, x: Entries, constant: np.ndarray, shape: Sequence[in
 def _broadcast_positions(x: Entries, spread: Entries) -> Entries:
     """Where broadcasting repeats entries, their new index tells the copies apart."""
     lead = spread.ndim - x.ndim
-    repeated = [
-        a for a in range(spread.ndim) if spread.shape[a] > 1 and (a < lead or x.shape[a - lead] == 1)
-    ]
+    repeated = [a for a in range(spread.ndim) if spread.shape[a] > 1 and (a < lead or x.shape[a - lead] == 1)]
     return spread.with_coordinates(*(index_along(spread.shape, a) for a in repeated))

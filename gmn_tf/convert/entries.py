@@ -53,7 +53,7 @@ class Entries:
 
     node: np.ndarray
     coordinates: tuple[np.ndarray, ...] = ()
-    via: np.ndarray = dataclasses.field(default=None)  # type: ignore[assignment]
+    via: np.ndarray = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         if self.via is None:
@@ -124,9 +124,7 @@ def relabel(entries: Entries, axes: Sequence[int], shape: Sequence[int], via: in
 
     kept = [stretch(c) for c in entries.coordinates if not set(varying_axes(c)) & inside]
     new = [index_along(shape, axis) for axis in axes if shape[axis] > 1]
-    return Entries(
-        stretch(entries.node), (*kept, *new), via=np.broadcast_to(np.int64(via), tuple(shape))
-    )
+    return Entries(stretch(entries.node), (*kept, *new), via=np.broadcast_to(np.int64(via), tuple(shape)))
 
 
 def _tidy(coordinates: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:

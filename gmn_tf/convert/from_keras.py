@@ -116,7 +116,7 @@ def _draw(traced: Trace, pen: Pen) -> dict[int, Entries]:
         for tensor, entries in zip(tensors, drawn, strict=True):
             if entries.shape != tuple(tensor.shape):
                 raise ConversionError(
-                    f"the converter of {call.path!r} ({type(call.operation).__name__}) drew a result of shape "
+                    f"the converter of {call.path!r} ({type(call.operation).__name__}) drew shape "
                     f"{entries.shape}, its layer gives {tuple(tensor.shape)}"
                 )
             assert_identity(entries, call.path)
@@ -161,4 +161,3 @@ def _check_all_used(model: keras.Model, slots: Slots) -> None:
             f"{' ...' if len(left) > 5 else ''} of model {model.name!r}: they act on none of its outputs, "
             "or are used in a way that could not be traced"
         )
-

@@ -31,7 +31,9 @@ def statistics(
     """
     group = np.broadcast_to(np.int64(0) if feature_group is None else feature_group, x.shape)
     dropped = shared_axes([x.node, group], x.details, range(x.ndim))
-    row = np.zeros(x.shape, np.int64)[tuple(slice(0, 1) if a in dropped else slice(None) for a in range(x.ndim))]
+    row = np.zeros(x.shape, np.int64)[
+        tuple(slice(0, 1) if a in dropped else slice(None) for a in range(x.ndim))
+    ]
     for axis in range(x.ndim):
         if axis not in axes and axis not in dropped:
             row = row * x.shape[axis] + first_along(index_along(x.shape, axis), dropped)
@@ -45,9 +47,12 @@ def statistics(
         return
     pair, pair_of = unique_rows(merged, node)
     details = [d.reshape(-1) for d in outside(x.details, dropped)]
-    signature = signatures(pair_of, np.stack([*details, row.reshape(-1), instance], axis=1)
-                           if len(instances) > len(number) else
-                           np.stack([*details, np.zeros_like(instance)], axis=1))
+    signature = signatures(
+        pair_of,
+        np.stack([*details, row.reshape(-1), instance], axis=1)
+        if len(instances) > len(number)
+        else np.stack([*details, np.zeros_like(instance)], axis=1),
+    )
     if len(number) == 1 and np.all(signature == 0) and _is_whole_operation(pen, members[0]):
         return
     ids = pen.canvas.add_nodes(len(number), type=schema.NodeType.GROUP, layer=layer)
@@ -99,9 +104,7 @@ def reduce(pen: Pen, x: Entries, axes: Sequence[int], *, keepdims: bool = False)
     return result.rearrange(lambda a: a.reshape([s for i, s in enumerate(a.shape) if i not in axes]))
 
 
-def mix(
-    pen: Pen, x: Entries, shape: Sequence[int], windows: np.ndarray, *, ordered: bool = False
-) -> Entries:
+def mix(pen: Pen, x: Entries, shape: Sequence[int], windows: np.ndarray, *, ordered: bool = False) -> Entries:
     """Every result entry is one function of a window of entries of `x` that hold several nodes.
 
     Args:

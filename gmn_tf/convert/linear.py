@@ -83,7 +83,14 @@ def linear(
 
     if free_rows and table.has_free_rows(pen):
         return _linear_over_rows(
-            pen, x, table, draw_kernel, layer=layer, out_shape=out_shape, out_axes=out_axes, node_type=node_type
+            pen,
+            x,
+            table,
+            draw_kernel,
+            layer=layer,
+            out_shape=out_shape,
+            out_axes=out_axes,
+            node_type=node_type,
         )
 
     columns = table.columns()
@@ -128,9 +135,7 @@ def _placed(nodes: np.ndarray, axes: Sequence[int], shape: Sequence[int]) -> np.
 
 def _stamped(entries: Entries, call: int) -> Entries:
     """Entries of a later call of the same layer: the same nodes, told apart by the call."""
-    return Entries(
-        entries.node, entries.coordinates, via=np.broadcast_to(np.int64(-call), entries.shape)
-    )
+    return Entries(entries.node, entries.coordinates, via=np.broadcast_to(np.int64(-call), entries.shape))
 
 
 class _Table:
@@ -160,8 +165,10 @@ class _Table:
         else:
             features, count = self.node.shape
             groups = np.repeat(np.arange(features), count)
-            details = np.stack([d.reshape(-1) for d in self.details], axis=1) if self.details else np.zeros(
-                (groups.size, 0), np.int64
+            details = (
+                np.stack([d.reshape(-1) for d in self.details], axis=1)
+                if self.details
+                else np.zeros((groups.size, 0), np.int64)
             )
             details = np.concatenate([details, np.tile(np.arange(count), features)[:, None]], axis=1)
             found = Columns(self.node[:, 0], pack([signatures(groups, details)]))
@@ -196,9 +203,7 @@ def _ranked(column: np.ndarray) -> np.ndarray:
 def _join(pen: Pen, table: _Table, join: np.ndarray, *, layer: int, call: int | None = None) -> None:
     feature, node, signature = table.pairs()
     position = [signature] if call is None else [np.full_like(signature, call), signature]
-    pen.canvas.add_edges(
-        node, join[feature], type=schema.EdgeType.JOIN, layer=layer, entry_position=position
-    )
+    pen.canvas.add_edges(node, join[feature], type=schema.EdgeType.JOIN, layer=layer, entry_position=position)
 
 
 def _linear_over_rows(
@@ -212,7 +217,10 @@ def _linear_over_rows(
     out_axes: Sequence[int],
     node_type: schema.NodeType,
 ) -> Entries:
-    """Rows stay exchangeable: x[r, f] -> row[r]; x[r, f] -> join[f] -kernel-> value[o] -> y[r, o] <- row[r]."""
+    """Rows stay exchangeable.
+
+    x[r, f] -> row[r] -> y[r, o] and x[r, f] -> join[f] -kernel-> value[o] -> y[r, o].
+    """
     canvas = pen.canvas
     features, rows = table.node.shape
     row_sizes = tuple(x.shape[a] for a in table.row_axes)

@@ -41,10 +41,11 @@ def register_converter(*classes: type) -> Callable[[_Function], _Function]:
 
 def find_converter(operation: Operation) -> Callable[..., Any] | None:
     """The converter of the operation's class, or of the parent whose `call` it inherits."""
-    kind = type(operation)
+    kind: Any = type(operation)
     for parent in kind.__mro__:
         if parent in _CONVERTERS:
-            return _CONVERTERS[parent] if kind.call is parent.call else None
+            inherited: Any = parent
+            return _CONVERTERS[parent] if kind.call is inherited.call else None
     return None
 
 

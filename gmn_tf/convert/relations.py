@@ -1,4 +1,4 @@
-"""Signatures: what an edge must say so that two entries treated differently are never taken for one another."""
+"""Signatures: what an edge must say so that entries treated differently are never taken for one another."""
 
 from __future__ import annotations
 

@@ -8,7 +8,17 @@ from keras import KerasTensor, tree
 from gmn_tf.convert.trace import Call, Trace
 
 _PASSES_THROUGH = frozenset(
-    {"Cast", "ConvertToTensor", "Reshape", "GetItem", "ExpandDims", "Squeeze", "Flatten", "Identity", "Dropout"}
+    {
+        "Cast",
+        "ConvertToTensor",
+        "Reshape",
+        "GetItem",
+        "ExpandDims",
+        "Squeeze",
+        "Flatten",
+        "Identity",
+        "Dropout",
+    }
 )
 
 

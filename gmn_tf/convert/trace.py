@@ -170,9 +170,7 @@ class _Recorder:
             return self._record(operation, args, kwargs)
         if isinstance(operation, Layer):
             return self._open(operation, args, kwargs)
-        raise UnsupportedLayerError(
-            f"{self._where(operation)} has no converter; {self._way_out(operation)}"
-        )
+        raise UnsupportedLayerError(f"{self._where(operation)} has no converter; {self._way_out(operation)}")
 
     def _where(self, operation: Operation) -> str:
         path = "/".join([*self._path, operation.name])
@@ -183,9 +181,11 @@ class _Recorder:
         if isinstance(operation, Layer) and not operation.built:
             raise ConversionError(f"{self._where(operation)} is not built: call the model on a batch first")
         path = "/".join([*self._path, operation.name])
-        with mock.patch.object(Operation, "symbolic_call", _plain_symbolic_call), mock.patch.object(
-            Layer, "symbolic_call", _plain_symbolic_call
-        ), mock.patch.object(Layer, "__call__", _ORIGINAL_LAYER_CALL):
+        with (
+            mock.patch.object(Operation, "symbolic_call", _plain_symbolic_call),
+            mock.patch.object(Layer, "symbolic_call", _plain_symbolic_call),
+            mock.patch.object(Layer, "__call__", _ORIGINAL_LAYER_CALL),
+        ):
             try:
                 outputs = operation.compute_output_spec(*args, **kwargs)
             except (ValueError, TypeError) as error:

@@ -68,7 +68,8 @@ def finish(canvas: Canvas, *, outputs: np.ndarray, output_index: np.ndarray) -> 
             schema.ACTIVATION: activation[used].astype(np.int32),
         },
         blocks=tuple(
-            dataclasses.replace(_moved(b, number), layer=int(np.searchsorted(layers, b.layer))) for b in blocks
+            dataclasses.replace(_moved(b, number), layer=int(np.searchsorted(layers, b.layer)))
+            for b in blocks
         ),
         drawn_layers=tuple(int(layer) for layer in layers),
     )

@@ -206,8 +206,10 @@ class ParameterGraph:
             if spec.path == path and not spec.is_state:
                 inside = np.ravel_multi_index(tuple(index), spec.shape) if spec.shape else 0
                 return np.flatnonzero(self.edges[schema.SLOT] == spec.offset + int(inside))
-        raise ConversionError(f"no float weight {path!r} in this graph; there are "
-                              f"{', '.join(s.path for s in self.layout.specs[:5])} ...")
+        raise ConversionError(
+            f"no float weight {path!r} in this graph; there are "
+            f"{', '.join(s.path for s in self.layout.specs[:5])} ..."
+        )
 
     # ---- out of here ------------------------------------------------------------------------------
 
@@ -231,7 +233,7 @@ class ParameterGraph:
         """SHA-256 of the structure: equal for equal graphs, in every process."""
         digest = hashlib.sha256(f"{schema.SCHEMA_VERSION}".encode())
         for name in sorted(self.nodes):
-            digest.update(np.ascontiguousarray(self.nodes[name]))
+            digest.update(np.ascontiguousarray(self.nodes[name]).tobytes())
         for block in self.blocks:
             digest.update(repr((block.type, block.layer, block.shape)).encode())
             for array in (
@@ -245,7 +247,7 @@ class ParameterGraph:
                 if isinstance(array, bytes):
                     digest.update(array)
                 elif array is not None:
-                    digest.update(np.ascontiguousarray(array, np.int64))
+                    digest.update(np.ascontiguousarray(array, np.int64).tobytes())
         return digest.hexdigest()
 
     def __eq__(self, other: object) -> bool:

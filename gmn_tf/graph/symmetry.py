@@ -98,11 +98,15 @@ def edge_permutation(graph: ParameterGraph, node_permutation: np.ndarray) -> np.
     order = np.argsort(key)
     ordered = key[order]
     if np.any(ordered[1:] == ordered[:-1]):
-        raise ConversionError("internal error: two edges of the graph carry the same labels between the same nodes")
+        raise ConversionError(
+            "internal error: two edges of the graph carry the same labels between the same nodes"
+        )
     moved = (label * count + node_permutation[source]) * count + node_permutation[target]
     place = np.minimum(np.searchsorted(ordered, moved), ordered.size - 1)
     if np.any(ordered[place] != moved):
-        raise ConversionError("this permutation of nodes is no automorphism of the graph: it moves an edge to none")
+        raise ConversionError(
+            "this permutation of nodes is no automorphism of the graph: it moves an edge to none"
+        )
     return order[place]
 
 
@@ -113,10 +117,8 @@ def permute_values(graph: ParameterGraph, values: np.ndarray, node_permutation: 
     return result
 
 
-def _hubs(
-    blocks: Iterable[Block], num_nodes: int
-) -> Iterable[tuple[object, np.ndarray, np.ndarray]]:
-    """(colour, sources, targets) of complete bipartite, equally labelled sets of edges that make up all edges."""
+def _hubs(blocks: Iterable[Block], num_nodes: int) -> Iterable[tuple[object, np.ndarray, np.ndarray]]:
+    """All edges as (colour, sources, targets) of complete bipartite, equally labelled sets."""
     by_operation: dict[tuple[int, int], list[Block]] = defaultdict(list)
     for block in blocks:
         by_operation[block.type, block.layer].append(block)
@@ -146,11 +148,7 @@ def _whole_block(block: Block) -> tuple[np.ndarray, np.ndarray] | None:
 
 def _varying(array: np.ndarray, block: Block) -> set[int]:
     lead = len(block.shape) - array.ndim
-    return {
-        lead + axis
-        for axis, size in enumerate(array.shape)
-        if size > 1 and not (array.strides[axis] == 0)
-    }
+    return {lead + axis for axis, size in enumerate(array.shape) if size > 1 and array.strides[axis] != 0}
 
 
 def _bicliques(

@@ -92,7 +92,9 @@ def convolution(pen: Pen, layer: Any, x: Entries) -> Entries:
         pen,
         x,
         kernel,
-        group[None, :] * inputs + np.arange(inputs)[:, None] if layer.groups > 1 else np.arange(inputs)[:, None],
+        group[None, :] * inputs + np.arange(inputs)[:, None]
+        if layer.groups > 1
+        else np.arange(inputs)[:, None],
         np.arange(filters)[None, :],
         filters=filters,
         channels_first=_is_channels_first(layer),
@@ -124,9 +126,7 @@ def transposed_convolution(pen: Pen, layer: Any, x: Entries) -> Entries:
 @register_converter(layers.DepthwiseConv1D, layers.DepthwiseConv2D)
 def depthwise_convolution(pen: Pen, layer: Any, x: Entries) -> Entries:
     """Kernel [*size, channels, multiplier]; channel c gives results c * multiplier .. + multiplier - 1."""
-    y = _depthwise(
-        pen, layer, x, pen.slots(layer.kernel), pen.slots(layer.bias) if layer.use_bias else None
-    )
+    y = _depthwise(pen, layer, x, pen.slots(layer.kernel), pen.slots(layer.bias) if layer.use_bias else None)
     return apply_activation(pen, y, layer.activation)
 
 

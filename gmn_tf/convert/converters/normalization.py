@@ -113,9 +113,7 @@ def unit_normalization(pen: Pen, layer: layers.UnitNormalization, x: Entries) ->
 def normalization(pen: Pen, layer: layers.Normalization, x: Entries) -> Entries:
     """Mean and variance, adapted (weights) or given (constants)."""
     if layer.input_mean is not None:
-        constants = np.stack(
-            np.broadcast_arrays(np.asarray(layer.mean), np.asarray(layer.variance)), axis=-1
-        )
+        constants = np.stack(np.broadcast_arrays(np.asarray(layer.mean), np.asarray(layer.variance)), axis=-1)
         flat = np.unique(constants.reshape(-1, 2), axis=0, return_inverse=True)[1]
         return with_constant(pen, x, flat.reshape(constants.shape[:-1]).astype(float), x.shape)
     shape = layer._broadcast_shape

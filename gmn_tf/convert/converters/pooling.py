@@ -92,6 +92,10 @@ def up_sampling(pen: Pen, layer: Any, x: Entries) -> Entries:
     sizes = np.atleast_1d(layer.size)
     result = x
     for axis, size in zip(axes, sizes, strict=True):
-        result = result.rearrange(lambda a, axis=axis, size=size: np.repeat(a, int(size), axis))
-        result = result.with_coordinates(index_along(result.shape, axis) % int(size))
+        result = _repeated(result, int(size), axis)
     return result
+
+
+def _repeated(x: Entries, size: int, axis: int) -> Entries:
+    result = x.rearrange(lambda a: np.repeat(a, size, axis))
+    return result.with_coordinates(index_along(result.shape, axis) % size)
