@@ -62,7 +62,7 @@ def _common(
 def main() -> None:
     """Runs the command line and exits; the entry point of the console script."""
     try:
-        app()
+        app(prog_name="gmn-tf")
     except GmnError as error:
         _fail(str(error))
     except KeyboardInterrupt:
@@ -70,7 +70,7 @@ def main() -> None:
         raise SystemExit(130) from None
     except Exception as error:
         if _no_space(error):
-            _fail(f"{NO_SPACE}: free some, or choose an output folder on another disk; nothing half-written is kept.")
+            _fail(f"{NO_SPACE}: free some, or choose a folder on another disk; nothing half-written is kept.")
         if isinstance(error, OSError) and error.strerror:
             where = f"{error.filename}: " if error.filename else ""
             _fail(f"{where}{error.strerror}.")
@@ -87,5 +87,6 @@ def _no_space(error: BaseException | None) -> bool:
 
 
 def _fail(sentence: str) -> NoReturn:
-    print(f"gmn-tf: {' '.join(sentence.split())}", file=sys.stderr)
+    text = " ".join(sentence.split()).rstrip(".")
+    print(f"gmn-tf: {text}.", file=sys.stderr)
     raise SystemExit(2)

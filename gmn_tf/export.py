@@ -41,8 +41,8 @@ def export(
     """Writes the best metanetwork of a run as a SavedModel of functions and variables alone.
 
     Signatures: `serving_default` takes serialized `tf.Example`s [batch], one network each, as
-    `tfgnn.write_example` writes its GraphTensor; `raw` takes the columns of a batch (`gmn_tf.serving.raw_specs`).
-    Both answer `accuracy` float32 [batch].
+    `tfgnn.write_example` writes its GraphTensor; `raw` takes the columns of a batch
+    (`gmn_tf.serving.raw_specs`). Both answer `accuracy` float32 [batch].
 
     Args:
         run_path: a run folder of `gmn-tf train accuracy`.
@@ -171,9 +171,9 @@ def _read_metadata(path: Path) -> dict[str, Any]:
 def _check_schema(path: Path, metadata: Mapping[str, Any]) -> None:
     if metadata["schema_version"] != schema.SCHEMA_VERSION:
         raise SchemaError(
-            f"{path}: made for schema version {metadata['schema_version']} of the parameter graph, this gmn_tf "
-            f"draws version {schema.SCHEMA_VERSION}; train and export again, or install the gmn_tf that made it "
-            f"({metadata.get('gmn_tf_version', 'unknown')})."
+            f"{path}: made for schema version {metadata['schema_version']} of the parameter graph, but this "
+            f"gmn_tf draws version {schema.SCHEMA_VERSION}; train and export again, or install the version "
+            f"that made it ({metadata.get('gmn_tf_version', 'unknown')})."
         )
 
 

@@ -11,9 +11,9 @@ from gmn_tf import serving
 _TEXT = """\
 # {name}
 
-A graph metanetwork that predicts the **test accuracy** of an image classifier from its weights alone, saved as
-a TensorFlow SavedModel. It was trained on networks of one population (below); on networks unlike those its
-numbers are extrapolations.
+A graph metanetwork that predicts the **test accuracy** of an image classifier from its weights alone, saved
+as a TensorFlow SavedModel. It was trained on networks of one population (below); on networks unlike those
+its numbers are extrapolations.
 
 ## How well it does
 {figures}
@@ -46,8 +46,8 @@ N nodes and E edges in all, B networks in order; sources and targets count nodes
 answer `{output}`, float32 [B]. Any number of nodes and edges.{check}
 
 ## How it was made
-Schema version {schema_version} of the parameter graph, gmn_tf {gmn_tf_version}, TensorFlow {tensorflow_version},
-{num_weights:,} weights. Training configuration:
+Schema version {schema_version} of the parameter graph, gmn_tf {gmn_tf_version}, TensorFlow
+{tensorflow_version}, {num_weights:,} weights. Training configuration:
 
 ```json
 {training}
@@ -74,7 +74,10 @@ def card(name: str, metadata: Mapping[str, Any], signatures: Mapping[str, Any], 
         raw=serving.RAW,
         examples=serving.EXAMPLES,
         output=serving.OUTPUT,
-        **{key: metadata[key] for key in ("schema_version", "gmn_tf_version", "tensorflow_version", "num_weights")},
+        **{
+            key: metadata[key]
+            for key in ("schema_version", "gmn_tf_version", "tensorflow_version", "num_weights")
+        },
     )
 
 

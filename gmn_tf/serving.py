@@ -24,7 +24,14 @@ EDGE_SIZES = "edge_sizes"
 
 _NODES = (schema.TYPE, schema.LAYER, schema.INDEX, schema.ACTIVATION, schema.DEPTH)
 _INCIDENCE = (schema.SOURCE, schema.TARGET)
-_EDGES = (schema.TYPE, schema.LAYER, schema.DEPTH, schema.KERNEL_POSITION, schema.ENTRY_POSITION, schema.VALUE)
+_EDGES = (
+    schema.TYPE,
+    schema.LAYER,
+    schema.DEPTH,
+    schema.KERNEL_POSITION,
+    schema.ENTRY_POSITION,
+    schema.VALUE,
+)
 _POSITIONS = (schema.KERNEL_POSITION, schema.ENTRY_POSITION)
 
 
@@ -128,7 +135,7 @@ def _checks(columns: dict[str, tf.Tensor]) -> list[tf.Operation]:
 
 
 def _parse(examples: tf.Tensor, num_channels: int) -> dict[str, tf.Tensor]:
-    """Columns of a batch from tf.Examples of one network each, written as `tfgnn.write_example` writes them."""
+    """Columns of a batch from tf.Examples of one network each, as `tfgnn.write_example` writes them."""
 
     def key(group: str, name: str) -> str:
         return f"{group}/{schema.NODE_SET if group == tfgnn.NODES else schema.EDGE_SET}.{name}"

@@ -52,11 +52,12 @@ def main() -> int:
         for answer in (together, alone, tensors)
         for got, want in zip(answer, answers, strict=True)
     )
-    missing = [name for name in BARRED if name in sys.modules]
-    passed = gap <= TOLERANCE and not missing
+    leaked = [name for name in BARRED if name in sys.modules]
+    passed = gap <= TOLERANCE and not leaked
     print(
-        f"{folder}: {len(records)} networks through serving_default (together, and one by one) and raw, without "
-        f"{' and '.join(BARRED[:2])}: largest difference {gap:.1e}, {'passed' if passed else 'FAILED'}."
+        f"{folder}: {len(records)} networks through serving_default (together, and one by one) and raw, "
+        f"without {' and '.join(BARRED[:2])}: largest difference {gap:.1e}, "
+        f"{'passed' if passed else 'FAILED'}."
     )
     return 0 if passed else 1
 

@@ -58,7 +58,9 @@ def test_importing_the_package_imports_nothing_heavy():
 
 
 def test_keras_2_is_set_before_tensorflow_starts():
-    code = "import gmn_tf, os; print(os.environ['TF_USE_LEGACY_KERAS'], os.environ['TF_CPU_ALLOCATOR_USE_BFC'])"
+    code = (
+        "import gmn_tf, os; print(os.environ['TF_USE_LEGACY_KERAS'], os.environ['TF_CPU_ALLOCATOR_USE_BFC'])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["1", "1"]
 

@@ -39,7 +39,17 @@ ALLOWED: dict[str, set[str]] = {
     "cli": {"commands", "gmn_tf"},
     "__main__": {"cli"},
 }
-LIGHT = ("tensorflow", "tensorflow_gnn", "keras", "tf_keras", "numpy", "sklearn", "scipy", "matplotlib", "rich")
+LIGHT = (
+    "tensorflow",
+    "tensorflow_gnn",
+    "keras",
+    "tf_keras",
+    "numpy",
+    "sklearn",
+    "scipy",
+    "matplotlib",
+    "rich",
+)
 
 
 def room_of(path: Path) -> str:
@@ -92,7 +102,9 @@ def test_the_allowed_imports_have_no_cycle():
     assert not open_rooms
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+@pytest.mark.parametrize(
+    "path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE))
+)
 def test_files_hold_one_idea(path):
     assert len(path.read_text().splitlines()) <= 400
 

@@ -73,13 +73,17 @@ def progress_bar(title: str, *, shown: bool) -> Iterator[Callable[[int, int, str
     from rich.progress import TimeRemainingColumn as Remaining
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, Remaining(), TextColumn("{task.fields[text]}"), console=Console(stderr=True)) as bar:
-        task = bar.add_task(title, total=None, text="")
+    bar = Progress(*columns, Remaining(), TextColumn("{task.fields[text]}"), console=Console(stderr=True))
+    task = bar.add_task(title, total=None, text="")
 
-        def update(done: int, total: int, text: str) -> None:
-            bar.update(task, completed=done, total=total, text=text)
+    def update(done: int, total: int, text: str) -> None:
+        bar.start()  # not before there is work: bad input shows its sentence alone
+        bar.update(task, completed=done, total=total, text=text)
 
+    try:
         yield update
+    finally:
+        bar.stop()
 
 
 def print_table(header: list[str], rows: list[list[str]], *, title: str | None = None) -> None:

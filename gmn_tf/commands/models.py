@@ -11,9 +11,12 @@ import typer
 from gmn_tf.commands import console
 
 _LARGEST_EXACT = 2**53
-_Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A .keras file, or a whole model saved as .h5.")]
+_Model = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="A .keras file, or a whole model saved as .h5.")
+]
 _TrainableOnly = Annotated[
-    bool, typer.Option("--trainable-only", help="Leave running statistics and other non-trainable weights out.")
+    bool,
+    typer.Option("--trainable-only", help="Leave running statistics and other non-trainable weights out."),
 ]
 
 

@@ -66,7 +66,8 @@ def zoo(
         return
     print(
         f"{out}: {facts['networks']:,} networks of {facts['architectures']} architectures "
-        f"({facts['train']:,} train, {facts['validation']:,} validation, {facts['test']:,} test); test accuracy "
+        f"({facts['train']:,} train, {facts['validation']:,} validation, {facts['test']:,} test); "
+        f"test accuracy "
         f"{facts['accuracy_min']:.2f} to {facts['accuracy_max']:.2f}, "
         f"{facts['below_0.3']:.0%} below .3, {facts['above_0.9']:.0%} above .9."
     )

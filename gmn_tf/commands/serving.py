@@ -22,7 +22,8 @@ def export(
     zoo: Annotated[
         Path | None,
         typer.Option(
-            metavar="ZOO", help="Also write some networks of this zoo's test split, with answers, to DIR/check."
+            metavar="ZOO",
+            help="Also write some networks of this zoo's test split, with answers, to DIR/check.",
         ),
     ] = None,
     examples: Annotated[int, typer.Option(help="How many networks to write there.")] = 8,
@@ -41,16 +42,16 @@ def export(
     if as_json:
         console.print_json({"run": str(run), "out": str(out)})
     else:
-        print(f"{out}: SavedModel with the signatures serving_default and raw; its card is {out / 'README.md'}.")
+        print(
+            f"{out}: SavedModel with the signatures serving_default and raw; its card is {out / 'README.md'}."
+        )
 
 
 def predict(
     files: Annotated[
         list[Path], typer.Argument(metavar="MODEL.keras...", help="Networks to judge: .keras or .h5 files.")
     ],
-    model: Annotated[
-        Path, typer.Option(metavar="DIR", help="The metanetwork: an export, or a run folder.")
-    ],
+    model: Annotated[Path, typer.Option(metavar="DIR", help="The metanetwork: an export, or a run folder.")],
     measured: Annotated[
         Path | None,
         typer.Option(

@@ -31,7 +31,9 @@ def _tasks() -> None:
 @train.command("accuracy")
 def accuracy(
     zoo: Annotated[Path, typer.Option(metavar="DIR", help="A zoo made by gmn-tf zoo.")],
-    out: Annotated[Path, typer.Option(metavar="RUN", help="The run folder; an unfinished run there goes on.")],
+    out: Annotated[
+        Path, typer.Option(metavar="RUN", help="The run folder; an unfinished run there goes on.")
+    ],
     strategy: Annotated[
         str,
         typer.Option(
