@@ -1,0 +1,126 @@
+"""The baselines: StatNN (weight statistics into gradient-boosted trees) and the constant predictor."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any, Protocol
+
+import numpy as np
+
+from gmn_tf.errors import ZooError
+from gmn_tf.tasks import accuracy
+from gmn_tf.tasks.metrics import r2
+from gmn_tf.tasks.statistics import Networks, feature_table
+
+LEARNING_RATES = (0.07,)
+LEAF_NODES = (7, 15, 31)
+LEAF_SIZES = (5, 20)
+MAX_TREES = 300
+
+
+class SplitNetworks(Networks, Protocol):
+    """A zoo with its fixed splits."""
+
+    def indices(self, split: str, /) -> np.ndarray: ...
+
+
+class StatNN:
+    """Gradient-boosted trees on per-layer statistics (Unterthiner et al. 2020).
+
+    Features: `gmn_tf.tasks.statistics.feature_table`. Learning rate, size of the trees, size of their
+    leaves and number of trees are those with the best R2 on the validation split.
+
+    Example:
+        predictions = StatNN(seed=0).fit(zoo, zoo.indices("train")).predict(zoo, zoo.indices("test"))
+    """
+
+    def __init__(self, seed: int = 0) -> None:
+        self.seed = seed
+        self.settings: dict[str, Any] = {}
+        """The chosen settings and their R2 on the validation split, after `fit`."""
+        self._names: list[str] = []
+        self._trees: Any = None
+
+    def fit(self, zoo: SplitNetworks, indices: np.ndarray, *, validation: np.ndarray | None = None) -> StatNN:
+        """Fits on the networks `indices`, chooses on `validation` (default: the zoo's validation split).
+
+        Raises:
+            ZooError: either set is empty, or a weight is not finite.
+        """
+        chosen = zoo.indices("validation") if validation is None else validation
+        for name, part in (("training", indices), ("validation", chosen)):
+            if not len(part):
+                raise ZooError(f"received an empty {name} split, expected networks in it")
+        train = feature_table(zoo, indices)
+        self._names = sorted(train)
+        x, y = self._matrix(train), accuracy.targets(zoo.table, indices)
+        x_chosen = self._matrix(feature_table(zoo, chosen))
+        y_chosen = accuracy.targets(zoo.table, chosen)
+        best = -np.inf
+        for rate, leaves, leaf_size in itertools.product(LEARNING_RATES, LEAF_NODES, LEAF_SIZES):
+            trees = self._regressor(rate, leaves, leaf_size, MAX_TREES).fit(x, y)
+            scores = [_score(y_chosen, p) for p in trees.staged_predict(x_chosen)]
+            count = int(np.argmax(scores)) + 1
+            if scores[count - 1] > best:
+                best = scores[count - 1]
+                self.settings = {
+                    "learning_rate": rate,
+                    "max_leaf_nodes": leaves,
+                    "min_samples_leaf": leaf_size,
+                    "trees": count,
+                    "validation_r2": best,
+                }
+        self._trees = self._regressor(
+            self.settings["learning_rate"],
+            self.settings["max_leaf_nodes"],
+            self.settings["min_samples_leaf"],
+            self.settings["trees"],
+        ).fit(x, y)
+        return self
+
+    def predict(self, zoo: Networks, indices: np.ndarray) -> np.ndarray:
+        """Predicted accuracies [n], clipped to [0, 1]."""
+        if self._trees is None:
+            raise ZooError("received a StatNN that was not fitted, expected fit() before predict()")
+        return np.clip(self._trees.predict(self._matrix(feature_table(zoo, indices))), 0.0, 1.0)
+
+    def _matrix(self, columns: dict[str, np.ndarray]) -> np.ndarray:
+        rows = len(next(iter(columns.values())))
+        missing = np.full(rows, np.nan)
+        return np.stack([columns.get(name, missing) for name in self._names], axis=1)
+
+    def _regressor(self, rate: float, leaves: int, leaf_size: int, trees: int) -> Any:
+        from sklearn.ensemble import HistGradientBoostingRegressor
+
+        return HistGradientBoostingRegressor(
+            learning_rate=rate,
+            max_leaf_nodes=leaves,
+            min_samples_leaf=leaf_size,
+            max_iter=trees,
+            max_features=0.3,
+            early_stopping=False,
+            random_state=self.seed,
+        )
+
+
+class Constant:
+    """Predicts the mean accuracy of the training networks, whatever the weights."""
+
+    def __init__(self) -> None:
+        self.value = float("nan")
+
+    def fit(self, zoo: Networks, indices: np.ndarray) -> Constant:
+        """Takes the mean over the networks `indices`; ZooError where there is none."""
+        if not len(indices):
+            raise ZooError("received an empty training split, expected networks in it")
+        self.value = float(np.mean(accuracy.targets(zoo.table, indices)))
+        return self
+
+    def predict(self, zoo: Networks, indices: np.ndarray) -> np.ndarray:
+        """The same value for each of the networks `indices`, [n]."""
+        return np.full(len(indices), self.value)
+
+
+def _score(target: np.ndarray, prediction: np.ndarray) -> float:
+    score = r2(target, np.clip(prediction, 0.0, 1.0))
+    return score if np.isfinite(score) else -np.inf

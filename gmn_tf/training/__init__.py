@@ -1,0 +1,1 @@
+"""From a zoo to a trained, resumable, evaluated metanetwork."""

@@ -1,0 +1,120 @@
+"""The callback that closes each epoch: judges, keeps the best, writes the state, stops in time."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tf_keras
+
+from gmn_tf.training import files
+from gmn_tf.training.judge import figures
+from gmn_tf.training.population import Population
+from gmn_tf.training.settings import Settings
+from gmn_tf.training.state import State
+
+BEST_WEIGHTS = "best.weights.h5"
+HISTORY = "history.csv"
+
+Listener = Callable[[dict[str, Any], np.ndarray], None]
+"""Gets an epoch's row of the history and the validation logits [n]."""
+
+
+class Keeper(tf_keras.callbacks.Callback):
+    """Judges the (averaged) weights on the validation networks after each epoch and saves the state.
+
+    Args:
+        settings: of the run.
+        run: its folder.
+        state: what is known so far; changed in place.
+        validation: the validation networks and their accuracies [n].
+        predict: from a population to logits, see `gmn_tf.training.judge.predictor`.
+        steps: per epoch.
+        write: whether this process writes the run's folder (the chief does).
+        listeners: called after the state is safe on disk.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        run: Path,
+        state: State,
+        validation: tuple[Population, np.ndarray],
+        predict: Callable[[Population], np.ndarray],
+        steps: int,
+        write: bool = True,
+        listeners: tuple[Listener, ...] = (),
+    ) -> None:
+        super().__init__()
+        self.settings, self.run, self.state = settings, run, state
+        self.validation, self.predict, self.steps = validation, predict, steps
+        self.write, self.listeners = write, listeners
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        state, settings = self.state, self.settings
+        loss = float((logs or {}).get("loss", np.nan))
+        weights = self.model.get_weights()
+        population, targets = self.validation
+        if settings.averaging:
+            self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
+            judged = self.model.get_weights()
+            logits = self.predict(population)
+            self.model.set_weights(weights)
+        else:
+            judged, logits = weights, self.predict(population)
+        found = figures(targets, logits)
+
+        state.epoch = epoch + 1
+        state.weights = weights
+        state.optimizer = [variable.numpy() for variable in self.model.optimizer.variables]
+        improved = state.judge(found["loss"], judged)
+        step = min(state.epoch, settings.epochs) * self.steps
+        row = {
+            "epoch": state.epoch,
+            "loss": loss,
+            **{f"val_{name}": value for name, value in found.items()},
+            "learning_rate": settings.learning_rate_at(step, settings.epochs * self.steps),
+            "best": improved,
+        }
+        state.history.append(row)
+        if not np.isfinite(loss):
+            state.finished = f"the loss is not finite after {state.epoch} epochs: use a smaller learning rate"
+        elif settings.patience and state.waited >= settings.patience:
+            state.finished = f"no better validation loss for {state.waited} epochs"
+        elif state.epoch >= settings.epochs:
+            state.finished = f"all {settings.epochs} epochs done"
+        self.model.stop_training = bool(state.finished)
+        if self.write:
+            state.save(self.run)
+            publish(self.run, state, self.model)
+        for listener in self.listeners:
+            listener(row, logits)
+
+
+def publish(run: Path, state: State, model: Any) -> None:
+    """Writes what others read (best weights, history) from the state; the model keeps its weights."""
+    current = model.get_weights()
+    if state.best_epoch in (0, state.epoch) or not (run / BEST_WEIGHTS).exists():
+        model.set_weights(state.best_weights or current)
+        try:
+            files.write(run / BEST_WEIGHTS, lambda beside: model.save_weights(str(beside)))
+        finally:
+            model.set_weights(current)
+    files.write_text(run / HISTORY, _csv(state.history))
+
+
+def _csv(rows: list[dict[str, Any]]) -> str:
+    text = io.StringIO()
+    if rows:
+        writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(
+            {name: f"{value:.6g}" if isinstance(value, float) else value for name, value in row.items()}
+            for row in rows
+        )
+    return text.getvalue()

@@ -1,0 +1,115 @@
+"""The baselines: what StatNN measures, and that it learns what statistics tell."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+from gmn_tf.errors import ZooError
+from gmn_tf.tasks import statnn
+from gmn_tf.tasks.metrics import r2
+from gmn_tf.tasks.statistics import NAMES, feature_table, statistics, variables
+from gmn_tf.tasks.statnn import Constant, StatNN
+
+
+class Networks:
+    """Networks of depth two and three whose accuracy is told by the spread of their last kernel."""
+
+    def __init__(self, size: int = 240) -> None:
+        generator = np.random.default_rng(0)
+        layers = keras.layers
+        self.templates = [
+            keras.Sequential([keras.Input((3,)), layers.Dense(4), layers.Dense(2)]),
+            keras.Sequential(
+                [
+                    keras.Input((3,)),
+                    layers.Dense(4),
+                    layers.BatchNormalization(),
+                    layers.Dense(4),
+                    layers.Dense(2),
+                ]
+            ),
+        ]
+        architecture = np.arange(size) % 2
+        spread = generator.uniform(0.1, 2.0, size)
+        self.weights = {}
+        for kind, template in enumerate(self.templates):
+            flats = []
+            for network in np.flatnonzero(architecture == kind):
+                arrays = [generator.normal(size=w.shape) for w in template.weights]
+                arrays[-2] = np.linspace(-1, 1, 8) * spread[network]
+                flats.append(np.concatenate([a.ravel() for a in arrays]))
+            self.weights[kind] = np.array(flats, np.float32)
+        self.table = {
+            "architecture": architecture,
+            "test_accuracy": (spread / 2).astype(np.float32),
+            "split": np.array(["train"] * (size - 80) + ["validation"] * 40 + ["test"] * 40),
+        }
+
+    def template(self, architecture):
+        return self.templates[architecture]
+
+    def flat_weights(self, architecture):
+        return np.flatnonzero(self.table["architecture"] == architecture), self.weights[architecture]
+
+    def indices(self, split):
+        return np.flatnonzero(self.table["split"] == split)
+
+
+@pytest.fixture(scope="module")
+def networks():
+    return Networks()
+
+
+def test_statistics_by_hand():
+    # Mean 2, variance (4 + 1 + 0 + 1 + 4) / 5 = 2, quantiles of 0 .. 4.
+    np.testing.assert_allclose(statistics(np.array([[3, 1, 0, 4, 2]])), [[2, 2, 0, 1, 2, 3, 4]])
+    assert len(NAMES) == 7
+
+
+def test_places_count_from_both_ends(networks):
+    places = [v.places for v in variables(networks.template(1))]
+    assert places == [
+        ("kernel/+0", "kernel/-2"),
+        ("bias/+0", "bias/-2"),
+        ("gamma/+0", "gamma/-2"),
+        ("beta/+0", "beta/-2"),
+        ("mean/+0", "mean/-2"),
+        ("variance/+0", "variance/-2"),
+        ("kernel/+1", "kernel/-1"),
+        ("bias/+1", "bias/-1"),
+        ("kernel/+2", "kernel/-0"),
+        ("bias/+2", "bias/-0"),
+    ]
+
+
+def test_features_are_aligned_and_missing_ones_are_nan(networks):
+    columns = feature_table(networks, np.array([3, 0, 1]))
+    np.testing.assert_allclose(columns["kernel/-0/q100"], 2 * networks.table["test_accuracy"][[3, 0, 1]])
+    assert np.isnan(columns["gamma/+0/mean"]).tolist() == [False, True, False]
+    np.testing.assert_allclose(columns["layers"], [3, 2, 3])
+
+
+def test_statnn_learns_and_beats_the_constant(networks, monkeypatch):
+    monkeypatch.setattr(statnn, "MAX_TREES", 60)
+    monkeypatch.setattr(statnn, "LEAF_NODES", (7,))
+    train, test = networks.indices("train"), networks.indices("test")
+    y = networks.table["test_accuracy"][test]
+    model = StatNN(0).fit(networks, train)
+    assert r2(y, model.predict(networks, test)) > 0.9
+    assert model.settings["validation_r2"] > 0.9
+    constant = Constant().fit(networks, train)
+    assert r2(y, constant.predict(networks, test)) < 0.1
+    assert constant.value == pytest.approx(networks.table["test_accuracy"][train].mean())
+
+
+def test_bad_input_is_refused(networks):
+    with pytest.raises(ZooError, match="empty training"):
+        StatNN(0).fit(networks, np.array([], int))
+    with pytest.raises(ZooError, match="not fitted"):
+        StatNN(0).predict(networks, networks.indices("test"))
+    broken = Networks(20)
+    broken.weights[1][2, 0] = np.nan
+    with pytest.raises(ZooError, match="network 5"):
+        feature_table(broken, np.arange(20))
