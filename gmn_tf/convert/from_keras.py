@@ -11,16 +11,18 @@ from keras import KerasTensor, Layer, tree
 
 import gmn_tf.convert.converters  # noqa: F401  (registers the converters)
 from gmn_tf.convert.check_identity import assert_identity
-from gmn_tf.convert.entries import Entries, varying_axes
+from gmn_tf.convert.entries import Entries, Weights, varying_axes
 from gmn_tf.convert.pen import Pen, Slots
-from gmn_tf.convert.registry import find_converter, is_leaf, way_out
+from gmn_tf.convert.registry import find_converter, is_leaf, takes_weights, way_out
 from gmn_tf.convert.relations import first_along, unique_rows
+from gmn_tf.convert.ties import tie
 from gmn_tf.convert.tokens import token_inputs
 from gmn_tf.convert.trace import Trace, trace
+from gmn_tf.convert.variables import materialized
 from gmn_tf.errors import ConversionError, GmnError, UnsupportedLayerError
 from gmn_tf.graph import schema
 from gmn_tf.graph.canvas import Canvas
-from gmn_tf.graph.folding import finish
+from gmn_tf.graph.folding import Structure, finish
 from gmn_tf.graph.layout import WeightLayout, make_layout
 from gmn_tf.graph.parameter_graph import ParameterGraph
 
@@ -47,10 +49,11 @@ def _convert(
     layout, offsets = _layout(order if order is not None else model.weights)
     slots = Slots(offsets, trainable_only=trainable_only)
     pen = Pen(Canvas(), slots)
-    values = _draw(traced, pen)
+    values = _draw(traced, pen, slots)
     outputs, output_index = _outputs([values[id(t)] for t in traced.outputs], pen)
-    _check_all_used(model, slots)
+    tie(pen.canvas, layout)
     structure = finish(pen.canvas, outputs=outputs, output_index=output_index)
+    _check_all_used(model, structure, layout, offsets, slots.left_out)
     return ParameterGraph(
         structure,
         layout,
@@ -70,7 +73,7 @@ def _layout(variables: list[keras.Variable]) -> tuple[WeightLayout, dict[int, in
     return layout, offsets
 
 
-def _draw(traced: Trace, pen: Pen) -> dict[int, Entries]:
+def _draw(traced: Trace, pen: Pen, slots: Slots) -> dict[int, Entries]:
     """Entries of every symbolic tensor, by its id."""
     values: dict[int, Entries] = {}
     first = 0
@@ -79,6 +82,11 @@ def _draw(traced: Trace, pen: Pen) -> dict[int, Entries]:
         entries = pen.input(tensor.shape, first_index=first, tokens=id(tensor) in tokens)
         first += 1 if id(tensor) in tokens else tensor.shape[-1] if len(tensor.shape) > 1 else 1
         values[id(tensor)] = entries
+
+    for tensor, variable in traced.variables:
+        values[id(tensor)] = Weights(slots.take(variable, variable.path))
+    for tensor, constant in traced.constants:
+        values[id(tensor)] = pen.constant(constant)
 
     repeats = Counter(id(c.operation) for c in traced.calls if _has_weights(c.operation))
     done: Counter[int] = Counter()
@@ -100,6 +108,8 @@ def _draw(traced: Trace, pen: Pen) -> dict[int, Entries]:
         before = pen.canvas.num_layers
         try:
             args, kwargs = tree.map_structure(entries_of, (call.args, call.kwargs))
+            if not takes_weights(converter):
+                args, kwargs = tree.map_structure(lambda x: materialized(pen, x), (args, kwargs))
             result = converter(pen, call.operation, *args, **kwargs)
         except GmnError as error:
             if call.path in str(error):
@@ -119,7 +129,8 @@ def _draw(traced: Trace, pen: Pen) -> dict[int, Entries]:
                     f"the converter of {call.path!r} ({type(call.operation).__name__}) drew shape "
                     f"{entries.shape}, its layer gives {tuple(tensor.shape)}"
                 )
-            assert_identity(entries, call.path)
+            if not isinstance(entries, Weights):
+                assert_identity(entries, call.path)
             values[id(tensor)] = entries
     return values
 
@@ -152,9 +163,23 @@ def _outputs(results: list[Entries], pen: Pen) -> tuple[np.ndarray, np.ndarray]:
     return nodes, index
 
 
-def _check_all_used(model: keras.Model, slots: Slots) -> None:
-    unused = slots.unused()
-    left = [v.path for v in model.weights if id(v) in unused]
+def _check_all_used(
+    model: keras.Model,
+    structure: Structure,
+    layout: WeightLayout,
+    offsets: dict[int, int],
+    left_out: set[int],
+) -> None:
+    carried = np.zeros(layout.size + 1, bool)
+    for block in structure.blocks:
+        if block.slot is not None:
+            carried[block.slot] = True
+    left = []
+    for variable in model.weights:
+        if id(variable) in offsets and id(variable) not in left_out:
+            start = offsets[id(variable)]
+            if not carried[start : start + int(np.prod(variable.shape))].all():
+                left.append(variable.path)
     if left:
         raise UnsupportedLayerError(
             f"no converter used the weights {', '.join(repr(p) for p in left[:5])}"

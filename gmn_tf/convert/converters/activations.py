@@ -11,7 +11,7 @@ from keras.src.ops import nn as nn_ops
 from keras.src.ops import numpy as numpy_ops
 
 from gmn_tf.convert.elementwise import Parameter, activate, apply_parameters
-from gmn_tf.convert.entries import Entries
+from gmn_tf.convert.entries import Entries, Weights
 from gmn_tf.convert.groups import softmax
 from gmn_tf.convert.pen import Pen
 from gmn_tf.convert.registry import register_converter
@@ -125,13 +125,18 @@ def _register_operations() -> None:
             snake = "".join("_" + c.lower() if c.isupper() and i else c.lower() for i, c in enumerate(name))
             snake = {"re_l_u": "relu", "relu6": "relu6"}.get(snake, snake)
             if snake in _BY_NAME:
-                register_converter(cls)(_unary_operation(_BY_NAME[snake]))
+                register_converter(cls, weights=True)(_unary_operation(_BY_NAME[snake]))
             elif snake in _OVER_AXES:
                 register_converter(cls)(_softmax_operation(_OVER_AXES[snake]))
 
 
 def _unary_operation(activation: Activation) -> Callable[..., Entries]:
-    return lambda pen, operation, x: activate(pen, x, activation)
+    def convert(pen: Pen, operation: Any, x: Entries) -> Entries:
+        if isinstance(x, Weights):  # a function of the variable alone, such as softplus(s)
+            return x.applied(pen.call.number)
+        return activate(pen, x, activation)
+
+    return convert
 
 
 def _softmax_operation(activation: Activation) -> Callable[..., Entries]:

@@ -137,22 +137,24 @@ def _refuse_variants(pen: Pen, layer: Any) -> None:
 
 @register_converter(layers.Embedding)
 def embedding(pen: Pen, layer: layers.Embedding, tokens: Entries) -> Entries:
-    """Token nodes, one per row of the table, with an edge to each of the result's nodes."""
     _refuse_variants(pen, layer)
+    return embed(pen, pen.slots(layer._embeddings), tokens)
+
+
+def embed(pen: Pen, table: np.ndarray, tokens: Entries) -> Entries:
+    """Token nodes, one per row of the table (slots [rows, features]), with an edge to each result node."""
     operation = pen.layer()
     if "nodes" not in pen.memory:
-        slots = pen.slots(layer._embeddings)
-        token = pen.canvas.add_nodes(
-            layer.input_dim, type=NodeType.TOKEN, layer=operation, index=np.arange(layer.input_dim)
-        )
-        out = pen.canvas.add_nodes(layer.output_dim, type=NodeType.NEURON, layer=operation)
+        rows, features = table.shape
+        token = pen.canvas.add_nodes(rows, type=NodeType.TOKEN, layer=operation, index=np.arange(rows))
+        out = pen.canvas.add_nodes(features, type=NodeType.NEURON, layer=operation)
         pen.canvas.add_edges(
-            token[:, None], out[None, :], type=EdgeType.EMBEDDING, layer=operation, slot=slots
+            token[:, None], out[None, :], type=EdgeType.EMBEDDING, layer=operation, slot=table
         )
         pen.memory["nodes"] = out
     out = pen.memory["nodes"]
     _read_computed_tokens(pen, tokens, out, operation)
-    shape = (*tokens.shape, layer.output_dim)
+    shape = (*tokens.shape, out.size)
 
     def spread(array: np.ndarray) -> np.ndarray:
         return np.broadcast_to(array[..., None], shape)
