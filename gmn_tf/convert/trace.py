@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import inspect
+import itertools
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -79,8 +80,10 @@ def trace(model: keras.Model, is_leaf: Callable[[Operation], bool], way_out: Cal
     """
     specs = _input_specs(model)
     failure: Exception | None = None
-    for size in _FIRST_SIZES if any(None in s.shape[1:] for s in specs) else _FIRST_SIZES[:1]:
-        inputs = _concrete(specs, size)
+    free = any(None in s.shape[1:] for s in specs)
+    # Sizes of their own first; inputs that must agree (tokens and their mask) then get the same ones.
+    for size, step in itertools.product(_FIRST_SIZES if free else _FIRST_SIZES[:1], (2, 0) if free else (0,)):
+        inputs = _concrete(specs, size, step)
         try:
             recorder = _Recorder(is_leaf, way_out)
             outputs = recorder.run(model, inputs)
@@ -125,14 +128,14 @@ def _input_specs(model: keras.Model) -> list[KerasTensor]:
     return list(tree.flatten(specs))
 
 
-def _concrete(specs: list[KerasTensor], first: int) -> list[KerasTensor]:
-    """Inputs of concrete shape: batch 1, every other unknown axis a size of its own."""
+def _concrete(specs: list[KerasTensor], first: int, step: int) -> list[KerasTensor]:
+    """Inputs of concrete shape: batch 1, every other unknown axis `step` larger than the one before."""
     inputs, size = [], first
     for spec in specs:
         shape: list[int] = []
         for axis, dimension in enumerate(spec.shape):
             if dimension is None and axis > 0:
-                dimension, size = size, size + 2
+                dimension, size = size, size + step
             shape.append(1 if dimension is None else dimension)
         inputs.append(KerasTensor(tuple(shape), dtype=spec.dtype, name=spec.name))
     return inputs
