@@ -9,11 +9,11 @@ import keras
 import numpy as np
 from keras import KerasTensor, Layer, tree
 
-import gmn_tf.convert.converters  # noqa: F401  (registers the converters)
+from gmn_tf.convert.converters.activations import is_known
 from gmn_tf.convert.check_identity import assert_identity
 from gmn_tf.convert.entries import Entries, Weights, varying_axes
 from gmn_tf.convert.pen import Pen, Slots
-from gmn_tf.convert.registry import find_converter, is_leaf, takes_weights, way_out
+from gmn_tf.convert.registry import find_converter, takes_weights, way_out
 from gmn_tf.convert.relations import first_along, unique_rows
 from gmn_tf.convert.ties import tie
 from gmn_tf.convert.tokens import token_inputs
@@ -45,7 +45,7 @@ def _convert(
     model: keras.Model, *, trainable_only: bool, order: list[keras.Variable] | None = None
 ) -> ParameterGraph:
     """`order`: the variables in the order of the caller's `get_weights()`, where it is not the model's."""
-    traced = trace(model, is_leaf, way_out)
+    traced = trace(model, _is_leaf, way_out)
     layout, offsets = _layout(order if order is not None else model.weights)
     slots = Slots(offsets, trainable_only=trainable_only)
     pen = Pen(Canvas(), slots)
@@ -61,6 +61,11 @@ def _convert(
         layer_names={new: pen.layer_names.get(old, "") for new, old in enumerate(structure.drawn_layers)},
         trainable_only=trainable_only,
     )
+
+
+def _is_leaf(operation: Any) -> bool:
+    """Whether an operation is drawn as it is; one with an activation of the user's own is opened."""
+    return find_converter(operation) is not None and is_known(getattr(operation, "activation", None))
 
 
 def _layout(variables: list[keras.Variable]) -> tuple[WeightLayout, dict[int, int]]:

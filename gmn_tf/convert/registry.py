@@ -59,10 +59,6 @@ def takes_weights(converter: Callable[..., Any]) -> bool:
     return converter in _TAKE_WEIGHTS
 
 
-def is_leaf(operation: Operation) -> bool:
-    return find_converter(operation) is not None
-
-
 def supported_layers() -> list[str]:
     """Names of the Keras layers that have a converter; any layer made of them is opened and works too."""
     _load()

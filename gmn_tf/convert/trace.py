@@ -216,6 +216,8 @@ class _Recorder:
             try:
                 with self._real_variables(operation):
                     outputs = operation.compute_output_spec(*args, **kwargs)
+                    if any(d is None for t in _tensors(outputs) for d in t.shape):
+                        outputs = _run_on_zeros(operation, args, kwargs)
             except (ValueError, TypeError) as error:
                 raise _ShapeFailure(f"{self._where(operation)}: {_first_line(error)}") from error
         outputs = tree.map_structure(
@@ -334,6 +336,19 @@ def _mapped(value: Any, function: Callable[[Any], Any]) -> Any:
     if isinstance(value, dict):
         return {k: _mapped(v, function) for k, v in value.items()}
     return function(value)
+
+
+def _run_on_zeros(operation: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Shapes found by running the operation, where Keras' shape inference leaves some unknown."""
+
+    def zeros(item: Any) -> Any:
+        return keras.ops.zeros(item.shape, item.dtype) if isinstance(item, KerasTensor) else item
+
+    args, kwargs = tree.map_structure(zeros, (args, kwargs))
+    return tree.map_structure(
+        lambda t: KerasTensor(tuple(t.shape), dtype=keras.backend.standardize_dtype(t.dtype)),
+        operation.call(*args, **kwargs),
+    )
 
 
 def _plain_symbolic_call(operation: Operation, *args: Any, **kwargs: Any) -> Any:

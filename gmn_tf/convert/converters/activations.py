@@ -68,6 +68,15 @@ _BY_NAME = {
 _OVER_AXES = {"softmax": Activation.SOFTMAX, "log_softmax": Activation.LOG_SOFTMAX}
 
 
+def is_known(function: Any) -> bool:
+    """Whether an `activation` argument is one that `apply_activation` draws."""
+    if function is None:
+        return True
+    home = getattr(function, "__module__", "") or ""
+    name = getattr(function, "__name__", type(function).__name__)
+    return home.startswith("keras.") and (name in _BY_NAME or name in _OVER_AXES)
+
+
 def apply_activation(pen: Pen, x: Entries, function: Callable[..., Any] | None) -> Entries:
     """The `activation` argument of a layer, applied to its result.
 
@@ -76,14 +85,12 @@ def apply_activation(pen: Pen, x: Entries, function: Callable[..., Any] | None) 
     """
     if function is None:
         return x
+    if not is_known(function):
+        raise pen.refuse(f"has the activation {function!r}, which is none of Keras' own functions")
     name = getattr(function, "__name__", type(function).__name__)
-    home = getattr(function, "__module__", "") or ""
-    if home.startswith("keras."):
-        if name in _OVER_AXES:
-            return softmax(pen, x, (x.ndim - 1,), activation=_OVER_AXES[name])
-        if name in _BY_NAME:
-            return activate(pen, x, _BY_NAME[name])
-    raise pen.refuse(f"has the activation {name!r}, which is none of Keras' own functions")
+    if name in _OVER_AXES:
+        return softmax(pen, x, (x.ndim - 1,), activation=_OVER_AXES[name])
+    return activate(pen, x, _BY_NAME[name])
 
 
 @register_converter(layers.Activation)

@@ -90,7 +90,7 @@ def clip(pen: Pen, operation: Any, x: Entries) -> Entries:
 
 @register_converter(
     numpy_ops.Mean, numpy_ops.Sum, numpy_ops.Max, numpy_ops.Min, numpy_ops.Amax, numpy_ops.Amin,
-    numpy_ops.Prod, numpy_ops.Var, numpy_ops.Std, math_ops.Logsumexp,
+    numpy_ops.Prod, numpy_ops.Var, numpy_ops.Std, numpy_ops.All, numpy_ops.Any, math_ops.Logsumexp,
 )  # fmt: skip
 def reduction(pen: Pen, operation: Any, x: Entries) -> Entries:
     axis = operation.axis
