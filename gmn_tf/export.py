@@ -135,7 +135,7 @@ def load(path: str | os.PathLike[str]) -> Predictor:
 
 
 def _server(run: Run) -> serving.AccuracyServer:
-    return serving.AccuracyServer(run.model, num_channels=run.model.num_channels)
+    return serving.AccuracyServer(run.model)
 
 
 def _metadata(run: Run, run_path: Path, server: serving.AccuracyServer) -> dict[str, Any]:
@@ -208,10 +208,11 @@ def _write_check(folder: Path, run: Run, zoo: Zoo, count: int, num_channels: int
     with tf.io.TFRecordWriter(str(folder / CHECK_EXAMPLES)) as writer:
         for number in chosen:
             template = zoo.template(int(zoo.table["architecture"][number]))
-            structure = Structure.of(ParameterGraph.from_keras(template), channels=num_channels)
-            graph = structure.graph_tensor(zoo.flat(number))
-            answers.append(float(tf.sigmoid(run.model(graph, training=False)[0, 0])))
-            writer.write(tfgnn.write_example(graph).SerializeToString())
+            graph, flat = ParameterGraph.from_keras(template), zoo.flat(number)
+            trained_on = Structure.of(graph, channels=num_channels).graph_tensor(flat)
+            answers.append(float(tf.sigmoid(run.model(trained_on, training=False)[0, 0])))
+            record = tfgnn.write_example(Structure.of(graph).graph_tensor(flat))
+            writer.write(record.SerializeToString())
     contents = {"networks": [int(number) for number in chosen], serving.OUTPUT: answers}
     (folder / CHECK_ANSWERS).write_text(json.dumps(contents, indent=2) + "\n")
 

@@ -61,7 +61,8 @@ def card(name: str, metadata: Mapping[str, Any], signatures: Mapping[str, Any], 
     rows = []
     for key, spec in sorted(signatures[serving.RAW].structured_input_signature[1].items()):
         first = "N" if key.startswith("node_") else "E"
-        shape = shapes.get(key) or "[" + ", ".join([first, *map(str, spec.shape[1:])]) + "]"
+        inner = ["1" if size is None else str(size) for size in spec.shape[1:]]
+        shape = shapes.get(key) or f"[{', '.join([first, *inner])}]"
         rows.append(f"| {key} | {spec.dtype.name} | {shape} |")
     note = "\n`check/` holds some records with the metanetwork's own answers, to test a loader with."
     return _TEXT.format(

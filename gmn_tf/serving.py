@@ -13,6 +13,7 @@ import tensorflow_gnn as tfgnn
 
 from gmn_tf.graph import schema
 from gmn_tf.graph.tensor import assemble
+from gmn_tf.serving_bundles import bundle
 
 SERVING_DEFAULT = "serving_default"
 RAW = "raw"
@@ -45,23 +46,24 @@ def edge_input(name: str) -> str:
     return f"edge_{name}"
 
 
-def raw_specs(num_channels: int = 1) -> dict[str, tf.TensorSpec]:
+def raw_specs() -> dict[str, tf.TensorSpec]:
     """Inputs of the raw signature: a batch of networks as one graph, their sizes beside it.
 
     N nodes and E edges in all, networks in order; `edge_source` and `edge_target` count nodes over the whole
-    batch; `node_sizes` and `edge_sizes` are int32 [number of networks].
+    batch; `node_sizes` and `edge_sizes` are int32 [number of networks]. `edge_value` is [E, 1], one edge per
+    parameter, or [E, channels], bundled as for training.
     """
-    specs = {node_input(name): _spec(name, num_channels) for name in _NODES}
-    specs |= {edge_input(name): _spec(name, num_channels) for name in _INCIDENCE + _EDGES}
+    specs = {node_input(name): _spec(name) for name in _NODES}
+    specs |= {edge_input(name): _spec(name) for name in _INCIDENCE + _EDGES}
     specs |= {name: tf.TensorSpec([None], tf.int32) for name in (NODE_SIZES, EDGE_SIZES)}
     return {name: tf.TensorSpec(spec.shape, spec.dtype, name=name) for name, spec in specs.items()}
 
 
-def _spec(name: str, num_channels: int) -> tf.TensorSpec:
+def _spec(name: str) -> tf.TensorSpec:
     dtype = tf.float32 if name in (schema.DEPTH, schema.VALUE) else tf.int32
     if name in _POSITIONS:
         return tf.TensorSpec([None, schema.POSITION_SIZE], dtype)
-    return tf.TensorSpec([None, num_channels] if name == schema.VALUE else [None], dtype)
+    return tf.TensorSpec([None, None] if name == schema.VALUE else [None], dtype)
 
 
 class AccuracyServer(tf.Module):
@@ -70,28 +72,31 @@ class AccuracyServer(tf.Module):
     Args:
         model: a built `GraphMetanetwork` with one logit per network. It is called, never kept: an object
             graph with a Keras model on GraphTensors in it loads only where tensorflow_gnn is installed.
-        num_channels: last axis of the edge values.
     """
 
-    def __init__(self, model: Any, *, num_channels: int = 1) -> None:
+    def __init__(self, model: Any) -> None:
         super().__init__(name="accuracy_server")
         self.metanetwork_variables = list(model.variables)
 
         def raw(**columns: tf.Tensor) -> dict[str, tf.Tensor]:
             with tf.control_dependencies(_checks(columns)):
-                graph = assemble(
-                    {name: tf.identity(columns[node_input(name)]) for name in _NODES},
-                    {name: tf.identity(columns[edge_input(name)]) for name in _INCIDENCE + _EDGES},
-                    columns[edge_input(schema.VALUE)],
-                    node_sizes=columns[NODE_SIZES],
-                    edge_sizes=columns[EDGE_SIZES],
-                )
+                columns = {name: tf.identity(column) for name, column in columns.items()}
+            edges = {name: columns[edge_input(name)] for name in _INCIDENCE + _EDGES}
+            edges, edge_sizes = _with_channels(edges, columns[EDGE_SIZES], channels=model.num_channels)
+            graph = assemble(
+                {name: columns[node_input(name)] for name in _NODES},
+                edges,
+                edges[schema.VALUE],
+                node_sizes=columns[NODE_SIZES],
+                edge_sizes=edge_sizes,
+            )
             return {OUTPUT: tf.sigmoid(model(graph, training=False)[:, 0])}
 
-        def serving_default(examples: tf.Tensor) -> dict[str, tf.Tensor]:
-            return raw(**_parse(examples, num_channels))
+        self.raw = tf.function(raw).get_concrete_function(**raw_specs())
 
-        self.raw = tf.function(raw).get_concrete_function(**raw_specs(num_channels))
+        def serving_default(examples: tf.Tensor) -> dict[str, tf.Tensor]:
+            return self.raw(**_parse(examples))
+
         self.serving_default = tf.function(serving_default).get_concrete_function(
             tf.TensorSpec([None], tf.string, name=EXAMPLES)
         )
@@ -100,6 +105,33 @@ class AccuracyServer(tf.Module):
     def signatures(self) -> dict[str, Any]:
         """Signature name to concrete function, as `tf.saved_model.save` takes them."""
         return {SERVING_DEFAULT: self.serving_default, RAW: self.raw}
+
+
+def _with_channels(
+    edges: dict[str, tf.Tensor], edge_sizes: tf.Tensor, *, channels: int
+) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+    """The edges with as many values as the metanetwork reads: bundled, unless they already are."""
+    given = tf.shape(edges[schema.VALUE])[1]
+    if channels == 1:
+        fits = tf.debugging.assert_equal(given, 1, message="edge_value must have one value per edge")
+        with tf.control_dependencies([fits] if fits is not None else []):
+            value = tf.ensure_shape(tf.identity(edges[schema.VALUE]), [None, 1])
+        return {**edges, schema.VALUE: value}, edge_sizes
+
+    def plain() -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        fits = tf.debugging.assert_equal(
+            given, 1, message=f"edge_value must have 1 or {channels} values per edge"
+        )
+        with tf.control_dependencies([fits] if fits is not None else []):
+            return bundle(
+                {name: tf.identity(column) for name, column in edges.items()}, edge_sizes, channels=channels
+            )
+
+    columns, sizes = tf.cond(given == channels, lambda: (dict(edges), edge_sizes), plain)
+    columns[schema.VALUE] = tf.ensure_shape(columns[schema.VALUE], [None, channels])
+    for name in _POSITIONS:
+        columns[name] = tf.ensure_shape(columns[name], [None, schema.POSITION_SIZE])
+    return columns, sizes
 
 
 def _checks(columns: dict[str, tf.Tensor]) -> list[tf.Operation]:
@@ -134,7 +166,7 @@ def _checks(columns: dict[str, tf.Tensor]) -> list[tf.Operation]:
     return [check for check in checks if check is not None]
 
 
-def _parse(examples: tf.Tensor, num_channels: int) -> dict[str, tf.Tensor]:
+def _parse(examples: tf.Tensor) -> dict[str, tf.Tensor]:
     """Columns of a batch from tf.Examples of one network each, as `tfgnn.write_example` writes them."""
 
     def key(group: str, name: str) -> str:
@@ -163,7 +195,8 @@ def _parse(examples: tf.Tensor, num_channels: int) -> dict[str, tf.Tensor]:
         if name in map(edge_input, _POSITIONS):
             flat = tf.reshape(flat, [-1, schema.POSITION_SIZE])
         elif name == edge_input(schema.VALUE):
-            flat = tf.reshape(flat, [-1, num_channels])
+            rows = tf.reduce_sum(edge_sizes)
+            flat = tf.reshape(flat, [rows, tf.size(flat) // tf.maximum(rows, 1)])
         flat = flat if flat.dtype == tf.float32 else tf.cast(flat, tf.int32)
         columns[name] = flat + offsets if name in map(edge_input, _INCIDENCE) else flat
     return columns

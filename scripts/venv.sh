@@ -36,8 +36,8 @@ prepare_venv() {
     wanted=$({ pwd; cat requirements*.txt pyproject.toml; } | sha256sum)
     if [[ "$(cat "$stamp" 2>/dev/null || true)" != "$wanted" ]]; then
         echo "Installing $requirements (about 3 GB on disk, a minute or two)."
-        .venv/bin/python -m pip install --quiet --disable-pip-version-check -r "$requirements"
-        .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+        .venv/bin/python -m pip install -qq --disable-pip-version-check -r "$requirements"
+        .venv/bin/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
         echo "$wanted" >"$stamp"
     fi
 }

@@ -20,7 +20,8 @@ ALLOWED: dict[str, set[str]] = {
     "models": {"graph", "layers"},
     "tasks": {"graph", "zoo"},
     "training": {"graph", "convert", "zoo", "layers", "models", "tasks", "gmn_tf"},
-    "serving": {"graph"},
+    "serving_bundles": {"graph"},
+    "serving": {"graph", "serving_bundles"},
     "predictor": {"graph", "convert", "training", "serving"},
     "export_card": {"serving"},
     "export": {

@@ -8,6 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from gmn_tf.commands import console
+from gmn_tf.training.settings import Settings
+
+_DEFAULTS = Settings()
 
 train = typer.Typer(
     help="Train a metanetwork on a zoo; one command per task.",
@@ -41,35 +44,99 @@ def accuracy(
             "multiworker (all hosts that TF_CONFIG lists; start the same command on each), or cpu."
         ),
     ] = "auto",
-    epochs: Annotated[int, typer.Option(help="Passes over the training networks, at most.")] = 30,
-    batch_size: Annotated[int, typer.Option(help="Networks per step, over all devices together.")] = 8,
-    learning_rate: Annotated[float, typer.Option(help="Highest learning rate of the schedule.")] = 0.003,
-    seed: Annotated[int, typer.Option(help="Decides initial weights and the order of batches.")] = 0,
-    message_dim: Annotated[int, typer.Option(help="Width of messages, nodes and edges.")] = 32,
+    replicas: Annotated[
+        int | None, typer.Option(help="Devices for mirrored; logical processors where there are no GPUs.")
+    ] = None,
+    epochs: Annotated[
+        int, typer.Option(help="Passes over the training networks, at most.")
+    ] = _DEFAULTS.epochs,
+    patience: Annotated[
+        int, typer.Option(help="Epochs without a better validation loss before it stops; 0 for never.")
+    ] = _DEFAULTS.patience,
+    batch_size: Annotated[
+        int, typer.Option(help="Networks per step, over all devices together.")
+    ] = _DEFAULTS.batch_size,
+    learning_rate: Annotated[
+        float, typer.Option(help="Highest learning rate of the schedule.")
+    ] = _DEFAULTS.learning_rate,
+    seed: Annotated[
+        int, typer.Option(help="Decides initial weights and the order of networks.")
+    ] = _DEFAULTS.seed,
     num_blocks: Annotated[int, typer.Option(help="Rounds of message passing.")] = 3,
+    message_dim: Annotated[int, typer.Option(help="Width of the messages.")] = 32,
+    node_dim: Annotated[int, typer.Option(help="Width of the node states.")] = 32,
+    edge_dim: Annotated[int, typer.Option(help="Width of the edge states.")] = 32,
+    further: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Any other setting of the training or argument of GraphMetanetwork, such as "
+            "reduce_type=sum or weight_decay=0.01; may be given more than once.",
+        ),
+    ] = None,
     as_json: console.Json = False,
 ) -> None:
     """Train a graph metanetwork to predict test accuracy from weights alone.
 
     RUN gets the configuration, the best weights, a history (CSV) and TensorBoard logs (losses, R2, Kendall's
-    tau, learning rate, predicted against true): tensorboard --logdir RUN. Training stops early when the
-    validation loss stops falling. Started again with the same settings, it goes on where it stopped.
+    tau, learning rate, predicted against true): tensorboard --logdir RUN. The weights that were best on the
+    validation networks are kept. Started again with the same settings, it goes on where it stopped.
     """
+    settings = _settings(further or [])
     console.start_tensorflow()
     from gmn_tf.training.fit import train_accuracy
 
-    train_accuracy(
+    given = {
+        "epochs": epochs,
+        "patience": patience,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "seed": seed,
+        "num_blocks": num_blocks,
+        "message_dim": message_dim,
+        "node_dim": node_dim,
+        "edge_dim": edge_dim,
+    }
+    result = train_accuracy(
         zoo,
         out,
         strategy=strategy,
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        seed=seed,
-        message_dim=message_dim,
-        num_blocks=num_blocks,
+        replicas=replicas,
         progress=not as_json,
+        say=_silent if as_json else print,
+        **{**given, **settings},
     )
+    if as_json:
+        console.print_json(result)
+        return
+    figures = result["validation"]
+    print(
+        f"{out}: {result['finished']}; best epoch {result['best_epoch']} of {result['epochs']}, validation "
+        f"R2 {figures['r2']:.3f}, tau {figures['tau']:.3f}, mean absolute error {figures['mae']:.3f}."
+    )
+
+
+def _silent(sentence: str) -> None:
+    """Says nothing."""
+
+
+def _settings(pairs: list[str]) -> dict[str, Any]:
+    """NAME=VALUE pairs; a value is read as JSON where it is JSON, and is a word otherwise."""
+    import json
+
+    from gmn_tf.errors import RunError
+
+    settings: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not name or not equals:
+            raise RunError(f"received --set {pair}, expected NAME=VALUE, such as --set reduce_type=sum")
+        try:
+            settings[name] = json.loads(value)
+        except ValueError:
+            settings[name] = value
+    return settings
 
 
 def evaluate(

@@ -38,7 +38,7 @@ class DirectedConvolution(tf.keras.layers.Layer):
         super().__init__(**kwargs)
         if directions not in DIRECTIONS:
             raise SchemaError(f"received directions={directions!r}, expected 'both' or 'forward'")
-        self._settings = {
+        self._settings: dict[str, Any] = {
             "units": units,
             "message_dim": message_dim,
             "reduce_type": reduce_type,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import tensorflow_gnn as tfgnn
 
 from gmn_tf.graph import schema
@@ -29,7 +31,10 @@ def metanetwork_block(
         global_dim: width of the global state, 0 for none.
         edges_only: for a last block whose nodes nobody reads.
     """
-    common = {"use_layer_normalization": use_layer_normalization, "dropout_rate": dropout_rate}
+    common: dict[str, Any] = {
+        "use_layer_normalization": use_layer_normalization,
+        "dropout_rate": dropout_rate,
+    }
     layers = tfgnn.keras.layers
     edge_update = EdgeUpdate(edge_dim, use_global_state=global_dim > 0, name="edge_update", **common)
     if edges_only:

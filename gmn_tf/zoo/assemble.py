@@ -60,7 +60,7 @@ def assemble(folder: Path, plan: Plan) -> None:
 def _write_keras_files(folder: Path, plan: Plan) -> dict[str, Any]:
     """The networks beyond the splits as `.keras` files, and their accuracies."""
     zoo = Zoo.load(folder)
-    (folder / files.KERAS_FOLDER).mkdir(exist_ok=True)
+    files.make_folder(folder / files.KERAS_FOLDER)
     rows = []
     for index in zoo.indices(store.NO_SPLIT):
         name = f"network-{index}.keras"

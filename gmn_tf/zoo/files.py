@@ -28,6 +28,14 @@ def weights_file(architecture: int) -> str:
     return f"weights-{architecture:04d}.npy"
 
 
+def make_folder(path: Path) -> None:
+    """Makes a folder and its parents; ZooError where that cannot be done."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ZooError(f"Cannot write to {path}: {error.strerror or error}.") from error
+
+
 @contextmanager
 def written(path: Path) -> Iterator[Path]:
     """A path to write to, renamed to `path` on success and removed on failure.

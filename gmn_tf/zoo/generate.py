@@ -103,12 +103,9 @@ def _open_partial(target: Path, plan: Plan) -> Path:
                 f"{partial} holds an unfinished zoo of another recipe, size, seed or data: "
                 "remove it or choose another folder."
             )
-    try:
-        partial.mkdir(parents=True, exist_ok=True)
-        for leftover in partial.glob(".*"):
-            leftover.unlink()
-    except OSError as error:
-        raise ZooError(f"Cannot write to {partial}: {error.strerror or error}.") from error
+    files.make_folder(partial)
+    for leftover in [*partial.glob(".*"), *partial.glob(f"{files.KERAS_FOLDER}/.*")]:
+        leftover.unlink(missing_ok=True)
     files.write_json(partial / PLAN, plan.to_dict())
     return partial
 

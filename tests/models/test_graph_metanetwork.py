@@ -108,7 +108,8 @@ def test_structure_matters(model):
         assert np.abs(model(merge(graph)) - answer).max() > 1e-5 * np.abs(answer).max(), name
 
 
-def test_xla_agrees_on_padded_batches(model):
+def test_xla_agrees_on_padded_batches():
+    model = make(OPTIONS["global"], num_blocks=2)
     graph = merge(small_cnn(0), small_cnn(1, channels=(2, 6, 3)), padding(5, 60))
     compiled = tf.function(model, jit_compile=True)
     assert_close(compiled(graph)[:2], model(graph)[:2], 1e-4)
@@ -167,38 +168,28 @@ def test_says_what_is_wrong():
 
 
 def test_learns_what_needs_the_graph():
-    """Target: the product of two connected weights, averaged; no statistic of single weights tells it."""
-    rng = np.random.default_rng(0)
+    """Target: mean over hidden nodes of |sum of incoming weights|: which weights meet where decides it."""
 
     def network(seed):
-        nodes, edges, values = small_cnn(seed, channels=(1, 6, 1), kernel=1)
-        first = (edges[schema.TYPE] == schema.EdgeType.CONV) & (edges[schema.LAYER] == 1)
-        second = (edges[schema.TYPE] == schema.EdgeType.CONV) & (edges[schema.LAYER] == 2)
-        strength = rng.uniform(-1, 1)
-        values[second] = strength * values[first] + np.sqrt(1 - strength**2) * values[second]
-        return (nodes, edges, values), np.mean(values[first] * values[second])
+        nodes, edges, values = small_cnn(seed, channels=(3, 6, 2), kernel=1)
+        kernel = (edges[schema.TYPE] == schema.EdgeType.CONV) & (edges[schema.LAYER] == 1)
+        incoming = values[kernel].reshape(6, 3)  # edges are listed by target
+        return (nodes, edges, values), np.abs(incoming.sum(axis=1)).mean()
 
     def batch(start, size):
         networks, targets = zip(*[network(start + i) for i in range(size)], strict=True)
         return merge(*networks), np.array(targets, np.float32)[:, None]
 
-    data = [batch(64 * i, 64) for i in range(8)]
-    held_out, truth = batch(10_000, 256)
+    data = [batch(64 * i, 64) for i in range(16)]
+    held_out, truth = batch(10**6, 256)
     tf.keras.utils.set_random_seed(0)
-    model = GraphMetanetwork(num_blocks=2, node_dim=16, edge_dim=16, message_dim=16)
+    model = GraphMetanetwork(num_blocks=1, node_dim=16, edge_dim=16, message_dim=16)
     model.adapt([graph for graph, _ in data])
     model.compile(tf.keras.optimizers.Adam(5e-3), "mse", jit_compile=True)
-
-    def r2():
-        answer = model(held_out)
-        return 1 - np.mean((answer - truth) ** 2) / np.var(truth)
-
-    before = r2()
     stream = tf.data.Dataset.from_generator(
         lambda: iter(data),
         output_signature=(tf.type_spec_from_value(data[0][0]), tf.TensorSpec([64, 1])),
     )
-    history = model.fit(stream, epochs=25, verbose=0).history["loss"]
-    assert before < 0.2
-    assert history[-1] < 0.5 * history[0]
-    assert r2() > 0.7
+    history = model.fit(stream, epochs=15, verbose=0).history["loss"]
+    assert history[-1] < 0.3 * history[0]
+    assert 1 - np.mean((model(held_out) - truth) ** 2) / np.var(truth) > 0.7
