@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import Any
 
@@ -9,12 +10,13 @@ import keras
 import numpy as np
 from keras import KerasTensor, Layer, tree
 
-from gmn_tf.convert.converters.activations import is_known
 from gmn_tf.convert.check_identity import assert_identity
+from gmn_tf.convert.converters.activations import is_known
 from gmn_tf.convert.entries import Entries, Weights, varying_axes
 from gmn_tf.convert.pen import Pen, Slots
 from gmn_tf.convert.registry import find_converter, takes_weights, way_out
 from gmn_tf.convert.relations import first_along, unique_rows
+from gmn_tf.convert.running import fitting_runner
 from gmn_tf.convert.ties import tie
 from gmn_tf.convert.tokens import token_inputs
 from gmn_tf.convert.trace import Trace, trace
@@ -22,7 +24,7 @@ from gmn_tf.convert.variables import materialized
 from gmn_tf.errors import ConversionError, GmnError, UnsupportedLayerError
 from gmn_tf.graph import schema
 from gmn_tf.graph.canvas import Canvas
-from gmn_tf.graph.folding import Structure, finish
+from gmn_tf.graph.folding import finish
 from gmn_tf.graph.layout import WeightLayout, make_layout
 from gmn_tf.graph.parameter_graph import ParameterGraph
 
@@ -52,8 +54,8 @@ def _convert(
     values = _draw(traced, pen, slots)
     outputs, output_index = _outputs([values[id(t)] for t in traced.outputs], pen)
     tie(pen.canvas, layout)
+    _draw_the_rest(model, pen.canvas, layout, offsets, slots.left_out)
     structure = finish(pen.canvas, outputs=outputs, output_index=output_index)
-    _check_all_used(model, structure, layout, offsets, slots.left_out)
     return ParameterGraph(
         structure,
         layout,
@@ -168,26 +170,59 @@ def _outputs(results: list[Entries], pen: Pen) -> tuple[np.ndarray, np.ndarray]:
     return nodes, index
 
 
-def _check_all_used(
+def _draw_the_rest(
     model: keras.Model,
-    structure: Structure,
+    canvas: Canvas,
     layout: WeightLayout,
     offsets: dict[int, int],
     left_out: set[int],
 ) -> None:
-    carried = np.zeros(layout.size + 1, bool)
-    for block in structure.blocks:
+    """Draws weights that act on no output apart from the rest; any other weight left is an error.
+
+    Such weights exist (an output head that this model does not call). That they do nothing is not
+    taken from the trace but seen in a run with other values for them.
+
+    Raises:
+        UnsupportedLayerError: a weight that acts on the outputs is on no edge.
+    """
+    carried = np.zeros(layout.size, bool)
+    for block in canvas.blocks:
         if block.slot is not None:
             carried[block.slot] = True
-    left = []
-    for variable in model.weights:
-        if id(variable) in offsets and id(variable) not in left_out:
-            start = offsets[id(variable)]
-            if not carried[start : start + int(np.prod(variable.shape))].all():
-                left.append(variable.path)
-    if left:
+    left = [
+        v
+        for v in model.weights
+        if id(v) in offsets
+        and id(v) not in left_out
+        and not carried[offsets[id(v)] : offsets[id(v)] + math.prod(v.shape)].all()
+    ]
+    if not left:
+        return
+    if _act(model, left):
         raise UnsupportedLayerError(
-            f"no converter used the weights {', '.join(repr(p) for p in left[:5])}"
-            f"{' ...' if len(left) > 5 else ''} of model {model.name!r}: they act on none of its outputs, "
-            "or are used in a way that could not be traced"
+            f"no converter drew the weights {', '.join(repr(v.path) for v in left[:5])}"
+            f"{' ...' if len(left) > 5 else ''} of model {model.name!r}, which act on its outputs: they are "
+            "used in a way that could not be traced; " + way_out(model)
         )
+    for variable in left:
+        layer = canvas.new_layer()
+        start, shape = offsets[id(variable)], tuple(variable.shape)
+        slots = np.arange(start, start + math.prod(shape), dtype=np.int64).reshape(
+            -1, shape[-1] if shape else 1
+        )
+        rows = canvas.add_nodes((len(slots), 1), type=schema.NodeType.VALUE, layer=layer)
+        columns = canvas.add_nodes((1, slots.shape[1]), type=schema.NodeType.VALUE, layer=layer)
+        canvas.add_edges(rows, columns, type=schema.EdgeType.SCALE, layer=layer, slot=slots)
+
+
+def _act(model: keras.Model, variables: list[keras.Variable]) -> bool:
+    """Whether other values of `variables` change the model's outputs."""
+    weights = model.get_weights()
+    chosen = {id(v) for v in variables}
+    rng = np.random.default_rng(0)
+    other = [
+        (rng.normal(1.0, 1.0, w.shape)).astype(w.dtype) if id(v) in chosen else w
+        for v, w in zip(model.weights, weights, strict=True)
+    ]
+    run, expected = fitting_runner(model, weights, seed=0)
+    return not np.array_equal(run(other), expected, equal_nan=True)

@@ -23,7 +23,7 @@ class TakeStep(Operation):
 
 
 class NewState(Operation):
-    """A state of a recurrent cell, fed by `initial` where it is given: the state's nodes, before they are read."""
+    """A state of a recurrent cell, fed by `initial` where given: its nodes, before they are read."""
 
     def __init__(self, shape: tuple[int, ...], dtype: str) -> None:
         super().__init__()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from gmn_tf.convert.elementwise import combine
 from gmn_tf.convert.entries import Entries
 from gmn_tf.convert.groups import reduce
@@ -21,7 +19,9 @@ def product_sum(pen: Pen, operands: tuple[Entries, Entries], equation: str) -> E
     parts = inputs.split(",")
     summed = [c for c in dict.fromkeys("".join(parts)) if c not in output]
     letters = [*output, *summed]
-    sizes = {c: s for part, x in zip(parts, operands, strict=True) for c, s in zip(part, x.shape, strict=True)}
+    sizes = {
+        c: s for part, x in zip(parts, operands, strict=True) for c, s in zip(part, x.shape, strict=True)
+    }
     shape = tuple(sizes[c] for c in letters)
 
     def spread(x: Entries, part: str) -> Entries:
@@ -48,9 +48,3 @@ def matmul_equation(left: int, right: int) -> str:
         return f"{lead}y,y->{lead}"
     lead = "abcdefgh"[: max(left, right) - 2]
     return f"{lead[len(lead) - left + 2 :]}xy,{lead[len(lead) - right + 2 :]}yz->{lead}xz"
-
-
-def trim(array: np.ndarray, letters: str, other: dict[str, int]) -> tuple[np.ndarray, str]:
-    """Drops axes of size 1 that broadcast against a larger axis of the other operand."""
-    keep = [i for i, c in enumerate(letters) if array.shape[i] != 1 or other.get(c, 1) == 1]
-    return array.reshape([array.shape[i] for i in keep]), "".join(letters[i] for i in keep)

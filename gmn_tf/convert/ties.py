@@ -1,4 +1,4 @@
-"""Tied weights: a variable used in several roles has one edge per role, and tie nodes hold the roles together.
+"""Tied weights: a variable in several roles has one edge per role, and tie nodes hold the roles together.
 
 For each axis of the variable there is a tie node per index, with an edge to that index's node in every
 role; so a permutation of one role's nodes moves those of the other with it. A table that was sliced
@@ -26,7 +26,8 @@ def tie(canvas: Canvas, layout: WeightLayout) -> None:
             continue
         first, last = block.slot.min(), block.slot.max()
         for number in range(
-            int(np.searchsorted(starts, first, side="right")) - 1, int(np.searchsorted(starts, last, side="right"))
+            int(np.searchsorted(starts, first, side="right")) - 1,
+            int(np.searchsorted(starts, last, side="right")),
         ):
             by_spec.setdefault(number, []).append(block)
     for number, blocks in by_spec.items():
@@ -55,7 +56,7 @@ def _edges(spec: WeightSpec, blocks: list[Block]) -> dict[str, np.ndarray]:
 
 
 def _complete(canvas: Canvas, spec: WeightSpec, blocks: list[Block]) -> None:
-    """Edges for the rows of a table that were sliced away: beside those of its last row, labelled by index."""
+    """Edges for the rows of a table that were sliced away, beside those of its last row."""
     edges = _edges(spec, blocks)
     present = np.zeros(spec.size, bool)
     present[edges["slot"]] = True
@@ -132,5 +133,5 @@ def _tie(canvas: Canvas, spec: WeightSpec, blocks: list[Block]) -> None:
                 node,
                 type=EdgeType.TIE,
                 layer=layer,
-                kernel_position=[np.int64(axis), place],
+                kernel_position=[axis, place],
             )

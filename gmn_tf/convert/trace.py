@@ -250,7 +250,6 @@ class _Recorder:
         finally:
             self._path.pop()
 
-
     @contextlib.contextmanager
     def _symbolic_variables(self, layer: Layer) -> Iterator[None]:
         """While it is open, the float variables of `layer` and of those inside it are symbolic tensors.
@@ -305,7 +304,14 @@ _ORIGINAL_LAYER_CALL = Layer.__call__
 
 
 # Keras' own lists of a layer's variables and sublayers: not what its call reads.
-_BOOKKEEPING = ("_trainable_variables", "_non_trainable_variables", "_layers", "_tracker", "_metrics", "_seed")
+_BOOKKEEPING = (
+    "_trainable_variables",
+    "_non_trainable_variables",
+    "_layers",
+    "_tracker",
+    "_metrics",
+    "_seed",
+)
 
 
 def _is_float_variable(item: Any) -> bool:
@@ -330,9 +336,11 @@ def _any_in(value: Any, test: Callable[[Any], bool]) -> bool:
 
 def _mapped(value: Any, function: Callable[[Any], Any]) -> Any:
     if isinstance(value, (list, tuple)):
-        return type(value)(_mapped(v, function) for v in value) if type(value) in (list, tuple) else [
-            _mapped(v, function) for v in value
-        ]
+        return (
+            type(value)(_mapped(v, function) for v in value)
+            if type(value) in (list, tuple)
+            else [_mapped(v, function) for v in value]
+        )
     if isinstance(value, dict):
         return {k: _mapped(v, function) for k, v in value.items()}
     return function(value)

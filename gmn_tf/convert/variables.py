@@ -71,8 +71,6 @@ def _draw_material(pen: Pen, slots: np.ndarray) -> Entries:
     locations = pen.canvas.add_nodes(
         len(table), type=NodeType.LOCATION, layer=layer, index=np.arange(len(table))
     )
-    pen.canvas.add_edges(
-        locations[:, None], value[None, :], type=EdgeType.LOCATION, layer=layer, slot=table
-    )
+    pen.canvas.add_edges(locations[:, None], value[None, :], type=EdgeType.LOCATION, layer=layer, slot=table)
     node = np.broadcast_to(value if slots.ndim else value.reshape(()), slots.shape)
     return Entries(node, tuple(index_along(slots.shape, a) for a in range(slots.ndim - 1)))

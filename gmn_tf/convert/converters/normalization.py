@@ -138,7 +138,10 @@ def normalization_operation(
     pen: Pen, operation: Any, x: Entries, gamma: Any = None, beta: Any = None
 ) -> Entries:
     """`keras.ops.layer_normalization` and `rms_normalization`, with variables as gamma and beta."""
-    axes = [a % x.ndim for a in (operation.axis if isinstance(operation.axis, (list, tuple)) else [operation.axis])]
+    axes = [
+        a % x.ndim
+        for a in (operation.axis if isinstance(operation.axis, (list, tuple)) else [operation.axis])
+    ]
     found = []
     for given, kind in ((gamma, _SCALE), (beta, _SHIFT)):
         if given is None:

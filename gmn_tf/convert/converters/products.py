@@ -44,11 +44,13 @@ def _trimmed(first: Entries, second: Entries, parts: list[str]) -> list[tuple[En
     for number, x in enumerate((first, second)):
         other = sizes[1 - number]
         keep = [i for i, c in enumerate(parts[number]) if x.shape[i] != 1 or other.get(c, 0) <= 1]
-        shape = [x.shape[i] for i in keep]
-        result.append(
-            (x.rearrange(lambda a, shape=shape: a.reshape(shape)), "".join(parts[number][i] for i in keep))
-        )
+        result.append((_kept(x, keep), "".join(parts[number][i] for i in keep)))
     return result
+
+
+def _kept(x: Entries, axes: list[int]) -> Entries:
+    shape = [x.shape[i] for i in axes]
+    return x.rearrange(lambda a: a.reshape(shape))
 
 
 @register_converter(numpy_ops.Matmul, weights=True)
@@ -98,7 +100,9 @@ def _letters(equation: str, ranks: list[int]) -> str:
         return equation
     inputs, output = equation.split("->")
     spare = [c for c in "ABCDEFGHIJKLMNOP" if c not in equation]
-    widths = [n - len(p.replace("...", "")) for p, n in zip(inputs.split(","), ranks, strict=True) if "..." in p]
+    widths = [
+        n - len(p.replace("...", "")) for p, n in zip(inputs.split(","), ranks, strict=True) if "..." in p
+    ]
     names = "".join(spare[: max(widths)])
     spelled = []
     for part, rank in zip(inputs.split(","), ranks, strict=True):

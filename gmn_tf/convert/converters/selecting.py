@@ -1,4 +1,4 @@
-"""Comparisons, masks, choices and encodings: operations without weights whose result is a mask or a choice."""
+"""Comparisons, masks, choices and encodings, and preprocessing that only chooses."""
 
 from __future__ import annotations
 
@@ -50,7 +50,9 @@ def chosen(pen: Pen, operands: list[Any]) -> Entries:
     return result
 
 
-@register_converter(numpy_ops.LogicalNot, numpy_ops.Floor, numpy_ops.Ceil, numpy_ops.Round, numpy_ops.NanToNum)
+@register_converter(
+    numpy_ops.LogicalNot, numpy_ops.Floor, numpy_ops.Ceil, numpy_ops.Round, numpy_ops.NanToNum
+)
 def rounding(pen: Pen, operation: Any, x: Entries) -> Entries:
     return activate(pen, x, Activation.OTHER)
 
@@ -79,9 +81,8 @@ def triangle(pen: Pen, operation: Any, x: Entries) -> Entries:
 @register_converter(nn_ops.Glu)
 def gated_linear_unit(pen: Pen, operation: Any, x: Entries) -> Entries:
     """First half times the sigmoid of the second (Dauphin et al. 2017)."""
-    first, second = (
-        x.rearrange(lambda a, k=k: np.split(a, 2, axis=operation.axis)[k]) for k in (0, 1)
-    )
+    first = x.rearrange(lambda a: np.split(a, 2, axis=operation.axis)[0])
+    second = x.rearrange(lambda a: np.split(a, 2, axis=operation.axis)[1])
     gate = activate(pen, second, Activation.SIGMOID)
     return combine(pen, [first, gate], edge_type=EdgeType.MULTIPLY, commutative=True)
 
@@ -125,4 +126,3 @@ def one_hot(pen: Pen, operation: Any, x: Entries, count_weights: Any = None) -> 
         entry_position=[np.arange(sources.size)[:, None]],
     )
     return fresh(node, shape, range(len(shape) - 1))
-
