@@ -70,7 +70,7 @@ def main() -> None:
         raise SystemExit(130) from None
     except Exception as error:
         if _no_space(error):
-            _fail(f"{NO_SPACE}: free some, or choose a folder on another disk; nothing half-written is kept.")
+            _fail(f"{NO_SPACE}: free some, or choose a folder on another disk.")
         if isinstance(error, OSError) and error.strerror:
             where = f"{error.filename}: " if error.filename else ""
             _fail(f"{where}{error.strerror}.")

@@ -143,7 +143,7 @@ def _metadata(run: Run, run_path: Path, server: serving.AccuracyServer) -> dict[
 
     import gmn_tf
 
-    report = run_path / "evaluation.json"
+    report = run_path / "evaluation" / "report.json"
     return {
         "format_version": FORMAT_VERSION,
         "schema_version": run.config.get("schema_version", schema.SCHEMA_VERSION),

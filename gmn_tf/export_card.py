@@ -46,13 +46,16 @@ N nodes and E edges in all, B networks in order; sources and targets count nodes
 answer `{output}`, float32 [B]. Any number of nodes and edges.{check}
 
 ## How it was made
-Schema version {schema_version} of the parameter graph, gmn_tf {gmn_tf_version}, TensorFlow
-{tensorflow_version}, {num_weights:,} weights. Training configuration:
+Schema version {schema_version} of the parameter graph, gmn_tf {gmn_tf_version},
+TensorFlow {tensorflow_version}, {num_weights:,} numbers in all. Training configuration:
 
 ```json
 {training}
 ```
 """
+
+
+_TITLES = {"r2": "R2", "tau": "Kendall's tau", "mae": "mean absolute error"}
 
 
 def card(name: str, metadata: Mapping[str, Any], signatures: Mapping[str, Any], *, check: bool) -> str:
@@ -85,4 +88,23 @@ def card(name: str, metadata: Mapping[str, Any], signatures: Mapping[str, Any], 
 def _figures(evaluation: Mapping[str, Any] | None) -> str:
     if not evaluation:
         return "Not evaluated before it was exported (`gmn-tf evaluate --run RUN --zoo ZOO`)."
-    return f"```json\n{json.dumps(evaluation, indent=2)}\n```"
+    rows = [
+        f"| {name} | "
+        + " | ".join("-" if value is None else f"{value:.3f}" for value in figures.values())
+        + " |"
+        for name, figures in evaluation["figures"].items()
+    ]
+    names = [_TITLES.get(name, name) for name in next(iter(evaluation["figures"].values()))]
+    own = (
+        "held-out networks of the zoo it was trained on"
+        if evaluation["trained_on_this_zoo"]
+        else ("networks of ANOTHER zoo than the one it was trained on")
+    )
+    lines = [
+        f"On {evaluation['networks']} {own} ({evaluation['split']} split, zoo {evaluation['zoo_hash']}):",
+        "",
+        f"| predictor | {' | '.join(names)} |",
+        f"|---|{'---|' * len(names)}",
+        *rows,
+    ]
+    return "\n".join(lines)

@@ -29,9 +29,9 @@ def main() -> int:
     if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
         print(__doc__.strip(), file=sys.stderr)
         return 2
+    os.environ.pop("TF_USE_LEGACY_KERAS", None)  # would make TensorFlow look for tf_keras
     sys.meta_path.insert(0, _Barrier())
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import tensorflow as tf
+    tf = _tensorflow()
 
     folder = Path(sys.argv[1])
     try:
@@ -62,6 +62,20 @@ def main() -> int:
     return 0 if passed else 1
 
 
+def _tensorflow():
+    """TensorFlow, imported without the lines its native code writes to stderr while it starts."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()
+    finally:
+        os.dup2(kept, 2)
+    return tf
+
+
 def _columns(tf, raw, record: bytes) -> dict:
     """Inputs of the raw signature for one record, read with the protocol buffer alone."""
     feature = tf.train.Example.FromString(record).features.feature
@@ -71,7 +85,9 @@ def _columns(tf, raw, record: bytes) -> dict:
         stored = {"source": "#source", "target": "#target", "sizes": "#size"}.get(column, column)
         entry = feature[f"{group}s/{group}s.{stored}"]
         values = entry.float_list.value if spec.dtype == tf.float32 else entry.int64_list.value
-        columns[name] = tf.reshape(tf.constant(list(values), spec.dtype), [-1, *spec.shape[1:]])
+        rows = 1 if column == "sizes" else len(feature[f"{group}s/{group}s.type"].int64_list.value)
+        shape = [rows] if spec.shape.rank == 1 else [rows, -1]
+        columns[name] = tf.reshape(tf.constant(list(values), spec.dtype), shape)
     return columns
 
 

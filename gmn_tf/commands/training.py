@@ -11,6 +11,8 @@ from gmn_tf.commands import console
 from gmn_tf.training.settings import Settings
 
 _DEFAULTS = Settings()
+EVALUATION = "evaluation"
+"""Where in a run's folder its evaluation goes; `gmn_tf.export` puts the figures into the card."""
 
 train = typer.Typer(
     help="Train a metanetwork on a zoo; one command per task.",
@@ -141,23 +143,31 @@ def _settings(pairs: list[str]) -> dict[str, Any]:
 
 def evaluate(
     run: Annotated[Path, typer.Option(metavar="RUN", help="A run folder of gmn-tf train accuracy.")],
-    zoo: Annotated[Path, typer.Option(metavar="DIR", help="The zoo whose test split is predicted.")],
+    zoo: Annotated[Path, typer.Option(metavar="DIR", help="The zoo whose held-out networks are predicted.")],
+    split: Annotated[
+        str, typer.Option(help="Networks to judge on: test, or validation to choose settings by.")
+    ] = "test",
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where report.json and scatter.png go; RUN/evaluation by default."),
+    ] = None,
     as_json: console.Json = False,
 ) -> None:
     """Compare the metanetwork of RUN with baselines on the held-out networks of a zoo.
 
     R2, Kendall's tau and mean absolute error (L1) of the metanetwork, of StatNN (statistics of each layer's
     weights into gradient-boosted trees, fitted here on the same training networks) and of the constant
-    prediction, with paired bootstrap intervals of the differences. Also written to RUN as JSON, with a
+    prediction, with paired bootstrap intervals of the differences. Written as JSON too, with a
     predicted-against-true scatter as PNG.
     """
     console.start_tensorflow()
-    from gmn_tf.training.evaluate import evaluate as compare
-    from gmn_tf.training.run import Run
+    from gmn_tf.training import evaluate as evaluation
     from gmn_tf.zoo.store import Zoo
 
-    report: dict[str, Any] = compare(Run.load(run), Zoo.load(zoo))
+    folder = out if out is not None else run / EVALUATION
+    report = evaluation.evaluate(run, Zoo.load(zoo), split=split, out=folder)
     if as_json:
-        console.print_json(report)
+        console.print_json({"out": str(folder), **report})
         return
-    print(report)
+    print(evaluation.table_text(report))
+    print(f"Written to {folder / evaluation.REPORT} and {folder / evaluation.SCATTER}.")

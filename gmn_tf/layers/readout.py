@@ -23,7 +23,7 @@ class GroupReadout(tf.keras.layers.Layer):
         z_g = SiLU(Linear(SiLU((1 + gain(label_g)) * Linear(p_g) + shift(label_g))))
         r   = [mean_g z_g; sum_g softmax_g(query_k(label_g, z_g)) z_g for k = 1 ... num_heads;
                mean and deviation of the node states; log number of edges]
-        output = Linear(Dropout(SiLU(Linear(LN(r)))))
+        output = Linear(Dropout(SiLU(Linear(Dropout(LN(r))))))
 
     gain and shift are linear in the group's label vector, so that layers are not thrown together; the
     heads can learn to look at a layer each, wherever it stands.
@@ -32,7 +32,7 @@ class GroupReadout(tf.keras.layers.Layer):
         units: width of the output (logits).
         hidden_dim: width of z_g; the last hidden layer is twice that.
         num_heads: attention heads over groups.
-        dropout_rate: before the last linear map.
+        dropout_rate: before either of the last two linear maps.
 
     Call arguments:
         inputs: (graph with hidden states, groups, labels [groups, label_dim], statistics [groups, .]
@@ -97,7 +97,7 @@ class GroupReadout(tf.keras.layers.Layer):
         heads = tf.reshape(heads, [components, self.num_heads * self.hidden_dim])
         average = tf.reduce_sum(encoded, axis=1) / tf.maximum(tf.reduce_sum(used, axis=1), 1.0)
         edges = tf.reduce_sum(tf.reshape(groups.count, [components, slots]), axis=1)
-        joined = self._norm(tf.concat([average, heads, *_pool_nodes(graph)], axis=-1))
+        joined = self._dropout(self._norm(tf.concat([average, heads, *_pool_nodes(graph)], axis=-1)))
         joined = tf.concat([joined, log_count(edges)], axis=-1)
         return self._output(self._dropout(self._hidden(joined)))
 

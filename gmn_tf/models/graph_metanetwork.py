@@ -52,6 +52,7 @@ class GraphMetanetwork(tf.keras.Model):
         num_frequencies: sine and cosine pairs of the value that join its encoder's input.
         readout_dim, readout_heads: width and attention heads of the readout over layers.
         readout_statistics: whether moments and quantiles of the values in each group join it.
+        readout_dropout_rate: in the readout alone, which is where a small training set is overfitted.
         initial_step: for output="edge", a learnt factor of the answer that starts here, so that an
             edit `weights + answer` starts small; None for none.
         max_layers, max_groups: room for layers and for (layer, type) groups per network; what is beyond
@@ -84,6 +85,7 @@ class GraphMetanetwork(tf.keras.Model):
         readout_dim: int = 32,
         readout_heads: int = 8,
         readout_statistics: bool = True,
+        readout_dropout_rate: float = 0.3,
         initial_step: float | None = None,
         max_layers: int = 64,
         max_groups: int = 64,
@@ -111,6 +113,7 @@ class GraphMetanetwork(tf.keras.Model):
             "readout_dim": readout_dim,
             "readout_heads": readout_heads,
             "readout_statistics": readout_statistics,
+            "readout_dropout_rate": readout_dropout_rate,
             "initial_step": initial_step,
             "max_layers": max_layers,
             "max_groups": max_groups,
@@ -156,7 +159,7 @@ class GraphMetanetwork(tf.keras.Model):
                 units,
                 hidden_dim=readout_dim,
                 num_heads=readout_heads,
-                dropout_rate=dropout_rate,
+                dropout_rate=readout_dropout_rate,
                 name="readout",
             )
         self(_smallest_graph(num_channels))

@@ -1,0 +1,257 @@
+"""Every refusal in one sentence: where in the model, which class, what was met, and the way out."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+from gmn_tf import ParameterGraph, UnsupportedLayerError
+from gmn_tf.convert.load import load_keras_model
+from gmn_tf.convert.registry import register_converter
+from gmn_tf.errors import ConversionError, GmnError, ModelFileError
+
+
+def vector():
+    return keras.Input((4,))
+
+
+def sequence():
+    return keras.Input((5, 4))
+
+
+def refused(model, *patterns, error=UnsupportedLayerError):
+    with pytest.raises(error) as caught:
+        ParameterGraph.from_keras(model)
+    assert issubclass(error, GmnError) and issubclass(error, ValueError)
+    message = str(caught.value)
+    for pattern in patterns:
+        assert pattern in message, message
+    return message
+
+
+def way_out(name):
+    return f"@gmn_tf.register_converter({name})"
+
+
+def test_a_layer_without_converter():
+    a = sequence()
+    model = keras.Model(a, layers.LSTM(3, name="memory")(a), name="net")
+    refused(model, "'net/memory' (LSTM)", "no converter", way_out("LSTM"), "gmn_tf.supported_layers()")
+
+
+def test_a_layer_deep_inside_is_named_by_its_path():
+    inner = keras.Sequential([sequence(), layers.LSTM(3, name="memory")], name="inner")
+    a = sequence()
+    refused(keras.Model(a, inner(a), name="net"), "'net/inner/memory' (LSTM)")
+
+
+class Scale(layers.Layer):
+    def build(self, shape):
+        self.gain = self.add_weight(shape=(shape[-1],), name="gain", initializer="ones")
+
+    def call(self, x):
+        return x * self.gain
+
+
+class Wrapped(layers.Layer):
+    def __init__(self, **settings):
+        super().__init__(**settings)
+        self.scale = Scale(name="scale")
+
+    def build(self, shape):
+        self.scale.build(shape)
+
+    def call(self, x):
+        return self.scale(x)
+
+
+def test_a_custom_layer_with_weights_of_its_own():
+    a = vector()
+    model = keras.Model(a, Wrapped(name="outer")(a), name="net")
+    refused(model, "'net/outer/scale' (Scale)", "holds weights of its own (gain)", way_out("Scale"))
+
+
+def test_a_layer_that_cannot_be_opened():
+    class Crooked(layers.Layer):
+        def call(self, x):
+            if isinstance(x, keras.KerasTensor) and x.shape[0] == 1:
+                raise RuntimeError("cannot be called like this")
+            return x
+
+    a = vector()
+    model = keras.Model(a, Crooked(name="crooked")(a), name="net")
+    refused(model, "'net/crooked' (Crooked)", "RuntimeError: cannot be called like this", way_out("Crooked"))
+
+
+def test_a_lambda_with_an_unknown_operation_inside():
+    a = vector()
+    model = keras.Model(a, layers.Lambda(lambda x: ops.cumsum(x), name="sums")(a), name="net")
+    refused(model, "operation 'net/sums/cumsum", "(Cumsum) has no converter", way_out("Cumsum"))
+
+
+def test_a_lambda_in_a_file_is_never_run(tmp_path):
+    a = vector()
+    keras.Model(a, layers.Lambda(lambda x: x + 1, name="sneaky")(a)).save(tmp_path / "m.keras")
+    with pytest.raises(ModelFileError, match=r"Lambda layer \(Lambda 'sneaky'\).*never run"):
+        load_keras_model(tmp_path / "m.keras")
+
+
+def test_an_operation_without_converter():
+    a = vector()
+    refused(
+        keras.Model(a, ops.cumsum(a), name="net"),
+        "'net/cumsum",
+        "(Cumsum) has no converter",
+        way_out("Cumsum"),
+    )
+
+
+def test_a_model_that_is_not_built():
+    model = keras.Sequential([layers.Dense(2)], name="net")
+    refused(
+        model, "model 'net' is not built", "call it on a batch, or give it an Input", error=ConversionError
+    )
+
+
+def test_a_subclassed_model_that_does_not_say_its_inputs():
+    class Net(keras.Model):
+        def __init__(self):
+            super().__init__(name="net")
+            self.dense = layers.Dense(2)
+
+        def call(self, x):
+            return self.dense(x)
+
+    model = Net()
+    model(np.ones((1, 4), "float32"))
+    message = refused(model, "model 'net' (Net) does not say what its inputs are")
+    assert "keras.Model(inputs, model(inputs)) with inputs = keras.Input(shape)" in message
+    a = vector()
+    assert ParameterGraph.from_keras(keras.Model(a, model(a))).num_parameters == 10, "the way out works"
+
+
+def mirrored(x):
+    return x[..., ::-1]
+
+
+def test_an_activation_function_that_is_not_keras_own():
+    """It might mix entries, as this one does."""
+    a = vector()
+    model = keras.Model(a, layers.Dense(2, activation=mirrored, name="d")(a), name="net")
+    refused(model, "'net/d' (Dense)", "activation 'mirrored', which is none of Keras' own", way_out("Dense"))
+
+
+def test_weights_tied_between_layers():
+    class Known(Scale):
+        def call(self, x):
+            return x * self.gain
+
+    class Tied(Known):
+        def build(self, shape):
+            self.gain = first.gain
+
+    @register_converter(Known)
+    def known(pen, layer, x):
+        pen.slots(layer.gain)
+        return x
+
+    first = Known(name="one")
+    a = vector()
+    model = keras.Model(a, Tied(name="two")(first(a)), name="net")
+    refused(model, "gain'", "is used by 'net/one' and again by 'net/two'", "give each layer its own weights")
+
+
+def test_quantised_weights():
+    model = keras.Sequential([vector(), layers.Dense(3, name="d")], name="net")
+    model.quantize("int8")
+    refused(
+        model, "weight 'net/d/kernel' is quantised (int8)", "before it is quantised", error=ConversionError
+    )
+
+
+def test_lora_weights():
+    model = keras.Sequential([vector(), layers.Dense(3, name="d")], name="net")
+    model.layers[0].enable_lora(1)
+    refused(model, "'net/d' (Dense) has LoRA weights", "merge them into the kernel")
+
+
+def test_attention_scores_as_an_output():
+    a = sequence()
+    y, scores = layers.MultiHeadAttention(1, 2, name="att")(a, a, return_attention_scores=True)
+    refused(
+        keras.Model(a, [y, scores], name="net"),
+        "'net/att' (MultiHeadAttention) returns its attention scores",
+        way_out("MultiHeadAttention"),
+    )
+
+
+def test_weights_that_nothing_uses():
+    a = vector()
+    model = keras.Model(a, layers.Dense(2)(a), name="net")
+    model.spare = layers.Dense(3, name="spare")
+    model.spare.build((None, 4))
+    refused(model, "no converter used the weights 'spare/kernel', 'spare/bias' of model 'net'")
+
+
+@pytest.mark.parametrize("thing, name", [("a.keras", "str"), (None, "NoneType"), (layers.Dense(2), "Dense")])
+def test_what_is_no_model(thing, name):
+    refused(thing, f"received {name}, expected a keras.Model (Keras 3 or tf_keras)", error=ConversionError)
+
+
+def test_an_output_that_is_partly_a_constant():
+    a = vector()
+    model = keras.Model(a, ops.concatenate([layers.Dense(2)(a), np.zeros((1, 2), "float32")], axis=1))
+    refused(model, "output 0 of the model is partly a constant")
+
+
+def test_a_bias_along_an_axis_that_the_kernel_is_shared_over():
+    a = sequence()
+    layer = layers.EinsumDense("abc,cd->abd", output_shape=(5, 3), bias_axes="bd", name="e")
+    refused(
+        keras.Model(a, layer(a), name="net"),
+        "'net/e' (EinsumDense) has a bias along an axis over which its kernel is shared",
+    )
+
+
+def test_a_converter_that_draws_another_shape():
+    class Halved(layers.Layer):
+        def call(self, x):
+            return x[:, :2]
+
+    @register_converter(Halved)
+    def halved(pen, layer, x):
+        return x
+
+    a = vector()
+    refused(
+        keras.Model(a, Halved(name="h")(a), name="net"),
+        "the converter of 'net/h' (Halved) drew",
+        "shape (1, 4), its layer gives (1, 2)",
+        error=ConversionError,
+    )
+
+
+def test_a_converter_that_forgets_a_weight():
+    class Forgotten(Scale):
+        def call(self, x):
+            return x * self.gain
+
+    @register_converter(Forgotten)
+    def forgotten(pen, layer, x):
+        return x
+
+    a = vector()
+    model = keras.Model(a, Forgotten(name="f")(a), name="net")
+    refused(model, "no converter used the weights 'f/gain'")
+
+
+def test_refusing_leaves_keras_as_it_was():
+    """Tracing intercepts Keras' calls; after an error they are Keras' own again."""
+    call, symbolic = layers.Layer.__call__, keras.Operation.symbolic_call
+    a = sequence()
+    with pytest.raises(UnsupportedLayerError):
+        ParameterGraph.from_keras(keras.Model(a, layers.LSTM(3)(a)))
+    assert layers.Layer.__call__ is call and keras.Operation.symbolic_call is symbolic
+    assert layers.Dense(2)(np.ones((1, 3), "float32")).shape == (1, 2)

@@ -1,0 +1,469 @@
+"""One tiny graph for each family of converters, its nodes and every single edge worked out by hand."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from reading import edge_counts, edges, node_counts, node_names
+
+from gmn_tf import ParameterGraph
+from gmn_tf.graph import schema
+
+
+def graph_of(first, *stack, **settings) -> ParameterGraph:
+    x = first
+    for layer in stack:
+        x = layer(x)
+    return ParameterGraph.from_keras(keras.Model(first, x), **settings)
+
+
+def labels(graph, kind, layer, name):
+    here = (graph.nodes["type"] == schema.NodeType[kind.upper()]) & (graph.nodes["layer"] == layer)
+    return graph.nodes[name][here].tolist()
+
+
+def kernel(sources, targets, kind, path):
+    """An edge per entry of a kernel [inputs, units]."""
+    return {
+        f"{s} -> {t} {kind} {path}[{i}, {j}]" for i, s in enumerate(sources) for j, t in enumerate(targets)
+    }
+
+
+def vector(source, targets, kind, path):
+    """An edge per entry of a vector, all from one node."""
+    return {f"{source} -> {t} {kind} {path}[{i}]" for i, t in enumerate(targets)}
+
+
+def names(stem, count):
+    return [f"{stem}.{i}" for i in range(count)]
+
+
+def test_dense():
+    # 2 inputs, 3 neurons with relu, a bias node: 2 * 3 + 3 edges. The neurons are outputs 0, 1, 2.
+    graph = graph_of(keras.Input((2,)), layers.Dense(3, activation="relu", name="d"))
+    assert node_counts(graph) == {"neuron0": 2, "neuron1": 3, "bias1": 1}
+    out = names("neuron1", 3)
+    assert edges(graph) == kernel(names("neuron0", 2), out, "linear", "d/kernel") | vector(
+        "bias1.0", out, "bias", "d/bias"
+    )
+    assert labels(graph, "neuron", 0, "index") == [0, 1]
+    assert labels(graph, "neuron", 1, "index") == [0, 1, 2]
+    assert labels(graph, "bias", 1, "index") == [schema.NO_INDEX]
+    assert labels(graph, "neuron", 1, "activation") == [schema.Activation.RELU] * 3
+    assert labels(graph, "neuron", 0, "activation") == [schema.Activation.LINEAR] * 2
+
+
+def test_hidden_neurons_have_no_index():
+    graph = graph_of(keras.Input((2,)), layers.Dense(3), layers.Dense(1))
+    assert labels(graph, "neuron", 1, "index") == [schema.NO_INDEX] * 3
+
+
+def test_convolution():
+    # 2 channels, 3 filters of 1 x 2: every tap is an edge, from its channel to its filter: 2 * 2 * 3, + 3.
+    graph = graph_of(keras.Input((4, 4, 2)), layers.Conv2D(3, (1, 2), name="c"))
+    assert node_counts(graph) == {"channel0": 2, "channel1": 3, "bias1": 1}
+    taps = {
+        f"channel0.{i} -> channel1.{o} conv k(0, {x}) c/kernel[0, {x}, {i}, {o}]"
+        for x in range(2)
+        for i in range(2)
+        for o in range(3)
+    }
+    assert edges(graph) == taps | vector("bias1.0", names("channel1", 3), "bias", "c/bias")
+
+
+def test_pointwise_convolution_has_no_kernel_position():
+    graph = graph_of(keras.Input((4, 2)), layers.Conv1D(1, 1, use_bias=False, name="c"))
+    assert edges(graph) == {f"channel0.{i} -> channel1.0 conv c/kernel[0, {i}, 0]" for i in range(2)}
+
+
+def test_grouped_convolution():
+    # Kernel [1, 2, 4]: filters 0, 1 read channels 0, 1; filters 2, 3 read channels 2, 3: 8 edges, not 16.
+    graph = graph_of(keras.Input((4, 4)), layers.Conv1D(4, 1, groups=2, use_bias=False, name="c"))
+    assert edges(graph) == {
+        "channel0.0 -> channel1.0 conv c/kernel[0, 0, 0]",
+        "channel0.1 -> channel1.0 conv c/kernel[0, 1, 0]",
+        "channel0.0 -> channel1.1 conv c/kernel[0, 0, 1]",
+        "channel0.1 -> channel1.1 conv c/kernel[0, 1, 1]",
+        "channel0.2 -> channel1.2 conv c/kernel[0, 0, 2]",
+        "channel0.3 -> channel1.2 conv c/kernel[0, 1, 2]",
+        "channel0.2 -> channel1.3 conv c/kernel[0, 0, 3]",
+        "channel0.3 -> channel1.3 conv c/kernel[0, 1, 3]",
+    }
+
+
+def test_depthwise_convolution():
+    # Kernel [2, 2, 2]: channel c gives results 2c and 2c + 1, with 2 taps each: 8 edges, and 4 biases.
+    graph = graph_of(keras.Input((4, 2)), layers.DepthwiseConv1D(2, depth_multiplier=2, name="c"))
+    taps = {
+        f"channel0.{c} -> channel1.{2 * c + m} depthwise k({x},) c/kernel[{x}, {c}, {m}]"
+        for x in range(2)
+        for c in range(2)
+        for m in range(2)
+    }
+    assert edges(graph) == taps | vector("bias1.0", names("channel1", 4), "bias", "c/bias")
+
+
+def test_separable_convolution():
+    # Depthwise [2, 2, 1] into 2 channels of layer 1, pointwise [1, 2, 3] into 3 of layer 2, whose bias it is.
+    graph = graph_of(keras.Input((4, 2)), layers.SeparableConv1D(3, 2, name="c"))
+    assert node_counts(graph) == {"channel0": 2, "channel1": 2, "channel2": 3, "bias2": 1}
+    depthwise = {
+        f"channel0.{c} -> channel1.{c} depthwise k({x},) c/depthwise_kernel[{x}, {c}, 0]"
+        for x in range(2)
+        for c in range(2)
+    }
+    pointwise = {
+        f"channel1.{c} -> channel2.{o} conv c/pointwise_kernel[0, {c}, {o}]"
+        for c in range(2)
+        for o in range(3)
+    }
+    assert edges(graph) == depthwise | pointwise | vector("bias2.0", names("channel2", 3), "bias", "c/bias")
+
+
+def test_transposed_convolution():
+    # Keras keeps this kernel as [taps, filters, channels]: the last axis is read, the one before written.
+    graph = graph_of(keras.Input((4, 2)), layers.Conv1DTranspose(3, 2, use_bias=False, name="c"))
+    assert edges(graph) == {
+        f"channel0.{i} -> channel1.{o} conv k({x},) c/kernel[{x}, {o}, {i}]"
+        for x in range(2)
+        for o in range(3)
+        for i in range(2)
+    }
+
+
+def test_flatten_then_dense():
+    # 2 pixels of 2 channels, flat order (pixel, channel): entry 2p + c is an edge from channel c, which
+    # says that it reads pixel p.
+    graph = graph_of(keras.Input((2, 2)), layers.Flatten(), layers.Dense(1, use_bias=False, name="d"))
+    assert edges(graph) == {
+        f"channel0.{c} -> neuron1.0 linear e({p},) d/kernel[{2 * p + c}, 0]"
+        for p in range(2)
+        for c in range(2)
+    }
+
+
+def test_batch_normalization_folds_into_the_convolution():
+    # 4 source nodes of layer 2, each with an edge into both channels of layer 1: no nodes besides.
+    stack = [
+        keras.Input((4, 2)),
+        layers.Conv1D(2, 1, use_bias=False, name="c"),
+        layers.BatchNormalization(name="b"),
+    ]
+    graph = graph_of(*stack)
+    trained = {"channel0": 2, "channel1": 2, "norm_scale2": 1, "norm_shift2": 1}
+    assert node_counts(graph) == {**trained, "norm_mean2": 1, "norm_variance2": 1}
+    out = names("channel1", 2)
+    taps = {f"channel0.{i} -> channel1.{o} conv c/kernel[0, {i}, {o}]" for i in range(2) for o in range(2)}
+    gamma_beta = vector("norm_scale2.0", out, "norm_scale", "b/gamma")
+    gamma_beta |= vector("norm_shift2.0", out, "norm_shift", "b/beta")
+    statistics = vector("norm_mean2.0", out, "norm_mean", "b/moving_mean")
+    statistics |= vector("norm_variance2.0", out, "norm_variance", "b/moving_variance")
+    assert edges(graph) == taps | gamma_beta | statistics
+    # Without the running statistics, as in the paper.
+    graph = graph_of(*stack, trainable_only=True)
+    assert node_counts(graph) == trained
+    assert edges(graph) == taps | gamma_beta
+
+
+def test_layer_normalization_of_a_whole_layer_has_no_group():
+    graph = graph_of(
+        keras.Input((1,)), layers.Dense(2, use_bias=False, name="d"), layers.LayerNormalization(name="n")
+    )
+    assert node_counts(graph) == {"neuron0": 1, "neuron1": 2, "norm_scale2": 1, "norm_shift2": 1}
+    out = names("neuron1", 2)
+    assert edges(graph) == (
+        kernel(["neuron0.0"], out, "linear", "d/kernel")
+        | vector("norm_scale2.0", out, "norm_scale", "n/gamma")
+        | vector("norm_shift2.0", out, "norm_shift", "n/beta")
+    )
+
+
+def test_layer_normalization_of_half_a_layer_has_one():
+    # Neurons 0 and 1 are normalised together, 2 is not: they point to a group node.
+    a = keras.Input((1,))
+    x = layers.Dense(3, use_bias=False, name="d")(a)
+    y = layers.LayerNormalization(center=False, name="n")(x[:, :2])
+    graph = ParameterGraph.from_keras(keras.Model(a, layers.Concatenate()([y, x[:, 2:]])))
+    assert node_counts(graph) == {"neuron0": 1, "neuron1": 3, "norm_scale2": 1, "group2": 1}
+    assert edges(graph) == (
+        kernel(["neuron0.0"], names("neuron1", 3), "linear", "d/kernel")
+        | vector("norm_scale2.0", names("neuron1", 2), "norm_scale", "n/gamma")
+        | {f"neuron1.{i} -> group2.0 group" for i in range(2)}
+    )
+
+
+def test_group_normalization():
+    # Groups (0, 1) and (2, 3): a node each.
+    graph = graph_of(
+        keras.Input((3, 1)),
+        layers.Conv1D(4, 1, use_bias=False, name="c"),
+        layers.GroupNormalization(2, center=False, name="n"),
+    )
+    assert node_counts(graph) == {"channel0": 1, "channel1": 4, "norm_scale2": 1, "group2": 2}
+    assert edges(graph) == (
+        {f"channel0.0 -> channel1.{o} conv c/kernel[0, 0, {o}]" for o in range(4)}
+        | vector("norm_scale2.0", names("channel1", 4), "norm_scale", "n/gamma")
+        | {f"channel1.{c} -> group2.{c // 2} group" for c in range(4)}
+    )
+
+
+def test_embedding():
+    # A node per row of the table; the integer input itself leaves no node.
+    graph = graph_of(keras.Input((5,), dtype="int32"), layers.Embedding(3, 2, name="e"))
+    assert node_counts(graph) == {"token1": 3, "neuron1": 2}
+    assert edges(graph) == kernel(names("token1", 3), names("neuron1", 2), "embedding", "e/embeddings")
+    assert labels(graph, "token", 1, "index") == [0, 1, 2]
+
+
+def attention_edges(kernels, biases, *, heads, key_heads, units=2):
+    """Every edge of an attention layer with one dimension per head on 2 features, its kernels [2, heads, 1].
+
+    Layers: 1 query, 2 key, 3 value, 4 scores, 5 weighted sums, 6 output projection [heads, 1, units].
+    """
+    found = set()
+    for layer, (role, count) in enumerate((("query", heads), ("key", key_heads), ("value", key_heads)), 1):
+        found |= {
+            f"channel0.{i} -> neuron{layer}.{h} {role} a/{kernels[role]}[{i}, {h}, 0]"
+            for i in range(2)
+            for h in range(count)
+        }
+        found |= {f"bias{layer}.0 -> neuron{layer}.{h} bias a/{biases[role]}[{h}, 0]" for h in range(count)}
+    for h in range(heads):
+        read = h // (heads // key_heads)  # consecutive heads share a key and a value
+        found |= {f"neuron1.{h} -> pair4.{h} pair k(0,)", f"neuron2.{read} -> pair4.{h} pair k(1,)"}
+        found |= {f"pair4.{h} -> head4.{h} head"}
+        found |= {f"head4.{h} -> neuron5.{h} weighted", f"neuron3.{read} -> neuron5.{h} weighted"}
+        found |= {
+            f"neuron5.{h} -> neuron6.{o} attention_out a/{kernels['output']}[{h}, 0, {o}]"
+            for o in range(units)
+        }
+    found |= {f"bias6.0 -> neuron6.{o} bias a/{biases['output']}[{o}]" for o in range(units)}
+    return found
+
+
+ROLES = ("query", "key", "value", "output")
+
+
+def test_multi_head_attention():
+    # 2 heads of 1 dimension. Nodes: 2 + 3 * (2 + 1) + 2 pairs + 2 heads + 2 + (2 + 1) = 20.
+    # Edges: 3 * (4 + 2) + 4 + 2 + 4 + (4 + 2) = 34, of which 24 carry weights.
+    a = keras.Input((3, 2))
+    attention = layers.MultiHeadAttention(2, 1, name="a")
+    graph = ParameterGraph.from_keras(keras.Model(a, attention(a, a)))
+    assert (graph.num_nodes, graph.num_edges, graph.num_parameters) == (20, 34, 24)
+    want = attention_edges(
+        {
+            "query": "query/kernel",
+            "key": "key/kernel",
+            "value": "value/kernel",
+            "output": "attention_output/kernel",
+        },
+        {"query": "query/bias", "key": "key/bias", "value": "value/bias", "output": "attention_output/bias"},
+        heads=2,
+        key_heads=2,
+    )
+    assert edges(graph) == want
+    assert labels(graph, "head", 4, "activation") == [schema.Activation.SOFTMAX] * 2
+
+
+def test_group_query_attention():
+    # 2 query heads, 1 key-value head: 2 + (2+1) + (1+1) + (1+1) + 2 + 2 + 2 + (2+1) = 18 nodes,
+    # (4+2) + (2+1) + (2+1) + 4 + 2 + 4 + (4+2) = 28 edges.
+    a = keras.Input((3, 2))
+    attention = layers.GroupQueryAttention(1, 2, 1, name="a")
+    graph = ParameterGraph.from_keras(keras.Model(a, attention(a, a)))
+    assert (graph.num_nodes, graph.num_edges) == (18, 28)
+    paths = [v.path for v in attention.weights]  # query, key, value, output: kernel and bias of each
+    kernels = {role: paths[2 * i].removeprefix("a/") for i, role in enumerate(ROLES)}
+    biases = {role: paths[2 * i + 1].removeprefix("a/") for i, role in enumerate(ROLES)}
+    assert edges(graph) == attention_edges(kernels, biases, heads=2, key_heads=1)
+
+
+def two_branches(merge):
+    a = keras.Input((1,))
+    branches = [layers.Dense(2, use_bias=False, name=f"d{i}")(a) for i in (1, 2)]
+    graph = ParameterGraph.from_keras(keras.Model(a, merge(branches)))
+    weights = {f"neuron0.0 -> neuron{d}.{i} linear d{d}/kernel[0, {i}]" for d in (1, 2) for i in range(2)}
+    found = edges(graph)
+    assert weights <= found
+    return graph, found - weights
+
+
+def test_add_folds_into_the_branch_drawn_last():
+    graph, merging = two_branches(layers.Add())
+    assert node_counts(graph) == {"neuron0": 1, "neuron1": 2, "neuron2": 2}
+    assert merging == {f"neuron1.{i} -> neuron2.{i} residual" for i in range(2)}
+
+
+def test_multiply():
+    graph, merging = two_branches(layers.Multiply())
+    assert node_counts(graph) == {"neuron0": 1, "neuron1": 2, "neuron2": 2, "neuron3": 2}
+    assert merging == {f"neuron{d}.{i} -> neuron3.{i} multiply" for d in (1, 2) for i in range(2)}
+
+
+def test_subtract_says_which_operand_is_which():
+    _, merging = two_branches(layers.Subtract())
+    assert merging == {f"neuron{d}.{i} -> neuron3.{i} operand k({d - 1},)" for d in (1, 2) for i in range(2)}
+
+
+def test_concatenate_draws_nothing():
+    graph, merging = two_branches(layers.Concatenate())
+    assert node_counts(graph) == {"neuron0": 1, "neuron1": 2, "neuron2": 2}
+    assert merging == set()
+    assert labels(graph, "neuron", 1, "index") + labels(graph, "neuron", 2, "index") == [0, 1, 2, 3]
+
+
+def test_shared_layer():
+    # d(a) - d(b): the kernel is drawn once, from 2 join nodes; a meets them in call 0, b in call 1. The
+    # difference reads the same nodes twice, as operand 0 and as operand 1.
+    a, b = keras.Input((2,)), keras.Input((2,))
+    d = layers.Dense(1, name="d")
+    graph = ParameterGraph.from_keras(keras.Model([a, b], layers.Subtract()([d(a), d(b)])))
+    assert node_counts(graph) == {"neuron0": 4, "join1": 2, "neuron1": 1, "bias1": 1, "neuron2": 1}
+    assert edges(graph) == {
+        "neuron0.0 -> join1.0 join e(0, 0)",
+        "neuron0.1 -> join1.1 join e(0, 0)",
+        "neuron0.2 -> join1.0 join e(1, 0)",
+        "neuron0.3 -> join1.1 join e(1, 0)",
+        "join1.0 -> neuron1.0 linear d/kernel[0, 0]",
+        "join1.1 -> neuron1.0 linear d/kernel[1, 0]",
+        "bias1.0 -> neuron1.0 bias d/bias[0]",
+        "neuron1.0 -> neuron2.0 operand k(0,)",
+        "neuron1.0 -> neuron2.0 operand k(1,)",
+    }
+    assert labels(graph, "neuron", 0, "index") == [0, 1, 2, 3]
+
+
+def test_nested_model_is_drawn_as_if_it_were_flat():
+    inner = keras.Sequential(
+        [keras.Input((3,)), layers.Dense(4, activation="relu"), layers.BatchNormalization()]
+    )
+    flat = [keras.Input((3,)), layers.Dense(4, activation="relu"), layers.BatchNormalization()]
+    assert graph_of(keras.Input((3,)), inner, layers.Dense(2)) == graph_of(*flat, layers.Dense(2))
+
+
+def test_prelu_folds():
+    graph = graph_of(keras.Input((1,)), layers.Dense(2, use_bias=False, name="d"), layers.PReLU(name="p"))
+    assert node_counts(graph) == {"neuron0": 1, "neuron1": 2, "scale2": 1}
+    out = names("neuron1", 2)
+    assert edges(graph) == kernel(["neuron0.0"], out, "linear", "d/kernel") | vector(
+        "scale2.0", out, "scale", "p/alpha"
+    )
+    assert labels(graph, "neuron", 1, "activation") == [schema.Activation.PRELU] * 2
+
+
+def test_einsum_dense_with_a_kernel_per_position():
+    # abc,bcd->abd with b = 2, c = 1, d = 2: the one feature of position b feeds results (b, 0) and (b, 1).
+    graph = graph_of(keras.Input((2, 1)), layers.EinsumDense("abc,bcd->abd", output_shape=(2, 2), name="d"))
+    assert node_counts(graph) == {"channel0": 1, "neuron1": 4}
+    assert edges(graph) == {
+        f"channel0.0 -> neuron1.{2 * b + d} linear e({b},) d/kernel[{b}, 0, {d}]"
+        for b in range(2)
+        for d in range(2)
+    }
+
+
+def test_einsum_dense_that_reads_its_kernel_transposed():
+    graph = graph_of(keras.Input((2,)), layers.EinsumDense("ab,cb->ac", output_shape=(3,), name="d"))
+    assert edges(graph) == {
+        f"neuron0.{i} -> neuron1.{o} linear d/kernel[{o}, {i}]" for i in range(2) for o in range(3)
+    }
+
+
+def test_pooling_over_neurons():
+    # The maximum of neurons (0, 1) and of (2, 3).
+    graph = graph_of(
+        keras.Input((1,)),
+        layers.Dense(4, use_bias=False, name="d"),
+        layers.Reshape((4, 1)),
+        layers.MaxPooling1D(2),
+        layers.Flatten(),
+    )
+    assert node_counts(graph) == {"neuron0": 1, "neuron1": 4, "neuron2": 2}
+    assert edges(graph) == kernel(["neuron0.0"], names("neuron1", 4), "linear", "d/kernel") | {
+        f"neuron1.{i} -> neuron2.{i // 2} operand" for i in range(4)
+    }
+
+
+# ---- folding: the paper's own families -------------------------------------------------------------
+
+
+def totals(model, **settings):
+    graph = ParameterGraph.from_keras(model, **settings)
+    return graph.num_nodes, graph.num_edges
+
+
+def cnn(normalization):
+    a = keras.Input((6, 6, 1))
+    x = layers.ReLU()(normalization(layers.Conv2D(4, 3)(a)))
+    return keras.Model(a, layers.Dense(2)(layers.GlobalAveragePooling2D()(x)))
+
+
+def test_cnn_with_batch_normalization():
+    # Nodes: 1 input, 4 channels, 1 bias, 4 of the normalisation, 2 outputs, 1 bias.
+    # Edges: 9 * 4 + 4, 4 * 4, 4 * 2 + 2. The activation is a label, the pooling nothing.
+    model = cnn(layers.BatchNormalization())
+    assert totals(model) == (1 + 4 + 1 + 4 + 2 + 1, 36 + 4 + 16 + 8 + 2)
+    # The paper draws gamma and beta, not the running statistics: two nodes and 8 edges fewer.
+    assert totals(model, trainable_only=True) == (11, 58)
+
+
+def test_cnn_with_group_normalization():
+    # As the paper's graph (11 nodes, 58 edges), and a node for each of the 2 groups with an edge from each
+    # of the 4 channels: without them a channel could be moved to the other group, which changes the function.
+    assert totals(cnn(layers.GroupNormalization(2))) == (11 + 2, 58 + 4)
+
+
+def test_basic_block_of_a_residual_network():
+    def block(x, filters, activation=True):
+        x = layers.BatchNormalization()(layers.Conv2D(filters, 3, padding="same", use_bias=False)(x))
+        return layers.ReLU()(x) if activation else x
+
+    a = keras.Input((6, 6, 1))
+    x = block(a, 2)
+    x = layers.ReLU()(layers.Add()([x, block(block(x, 2), 2, activation=False)]))
+    model = keras.Model(a, layers.Dense(3)(layers.GlobalAveragePooling2D()(x)))
+    # The paper's graph: 1 + 2 + 2 + 2 channels, gamma and beta of 3 normalisations, 3 + 1 nodes; 18 + 36 + 36
+    # taps, 3 * 2 * 2 gammas and betas, 2 residual edges into the last convolution's channels, 6 + 3.
+    assert totals(model, trainable_only=True) == (7 + 6 + 4, 90 + 12 + 2 + 9)
+    # And the running statistics: 3 * 2 nodes, 3 * 2 * 2 edges.
+    assert totals(model) == (17 + 6, 113 + 12)
+    graph = ParameterGraph.from_keras(model)
+    # Inputs, 3 times convolution and normalisation, the residual edges, the head: activations have no number.
+    assert graph.num_layers == 1 + 3 * 2 + 1 + 1
+    assert edge_counts(graph)["residual"] == 2
+    relu = np.flatnonzero(graph.nodes["activation"] == schema.Activation.RELU)
+    assert [node_names(graph)[i] for i in relu] == [f"channel{k}.{i}" for k in (1, 3, 5) for i in range(2)]
+
+
+def test_block_of_a_vision_transformer():
+    a = keras.Input((5, 3))
+    x = layers.Dense(4)(a)
+    y = layers.LayerNormalization()(x)
+    x = layers.Add()([x, layers.MultiHeadAttention(2, 2)(y, y)])
+    y = layers.LayerNormalization()(x)
+    y = layers.Dense(4)(layers.Dense(6, activation="gelu")(y))
+    x = layers.Add()([x, y])
+    model = keras.Model(a, layers.Dense(2)(layers.GlobalAveragePooling1D()(x)))
+    # Nodes: input 3, Dense 4 + 1. The stream is read by the normalisation and by the sum, so the
+    # normalisation has 4 nodes of its own, + 2. Attention: 3 * (4 + 1), 4 pairs and 2 heads, 4 weighted sums,
+    # 4 + 1. The sum folds into these. Normalisation 4 + 2, Dense 6 + 1 and 4 + 1, sum folded, Dense 2 + 1.
+    nodes = 3 + 5 + 6 + (15 + 6 + 4 + 5) + 6 + 7 + 5 + 3
+    # Edges, the parameterless ones in brackets: 12 + 4; [4] + 8; 3 * (16 + 4), [8] into the pairs, [4] into
+    # the heads, [4 + 4] into the weighted sums, 16 + 4; [4] residual; [4] + 8; 24 + 6; 24 + 4; [4]; 8 + 2.
+    edges_ = 16 + 12 + (60 + 8 + 4 + 8 + 20) + 4 + 12 + 30 + 28 + 4 + 10
+    assert totals(model) == (nodes, edges_) == (65, 216)
+    # The paper joins query and key dimensions straight to the output projection, which cannot tell the heads
+    # apart: what the pair and head nodes (6, with 8 + 4 + 4 edges) are for.
+    graph = ParameterGraph.from_keras(model)
+    assert graph.num_parameters == model.count_params() == 216 - (4 + 8 + 4 + 8 + 4 + 4 + 4)
+
+
+@pytest.mark.parametrize("pre", [True, False])
+def test_a_step_out_of_order_gets_nodes_of_its_own(pre):
+    """Normalisation, then activation, folds; activation, then normalisation, needs a second set of nodes."""
+    steps = [layers.BatchNormalization(), layers.ReLU()]
+    graph = graph_of(keras.Input((2,)), layers.Dense(3), *(steps if pre else steps[::-1]), layers.Dense(1))
+    assert edge_counts(graph).get("identity", 0) == (0 if pre else 3)
