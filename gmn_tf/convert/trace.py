@@ -147,6 +147,7 @@ class _Recorder:
         self._is_leaf = is_leaf
         self._way_out = way_out
         self._path: list[str] = []
+        self._opened: list[Layer] = []
         self.symbols: dict[int, tuple[KerasTensor, keras.Variable]] = {}
         self.constants: list[tuple[KerasTensor, np.ndarray]] = []
 
@@ -201,8 +202,11 @@ class _Recorder:
 
     def _where(self, operation: Operation) -> str:
         path = "/".join([*self._path, operation.name])
-        kind = "layer" if isinstance(operation, Layer) else "operation"
-        return f"{kind} {path!r} ({type(operation).__name__})"
+        if isinstance(operation, Layer):
+            return f"layer {path!r} ({type(operation).__name__})"
+        inside = self._opened[-1]
+        owner = "" if isinstance(inside, keras.Model) else f", called by {type(inside).__name__},"
+        return f"operation {path!r} ({type(operation).__name__}){owner}"
 
     def _record(self, operation: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if isinstance(operation, Layer) and not operation.built:
@@ -234,6 +238,7 @@ class _Recorder:
             kwargs["training"] = False
         opener = find_opener(layer)
         self._path.append(layer.name)
+        self._opened.append(layer)
         try:
             with self._symbolic_variables(layer):
                 return opener(layer, *args, **kwargs) if opener else layer.call(*args, **kwargs)
@@ -249,6 +254,7 @@ class _Recorder:
             ) from error
         finally:
             self._path.pop()
+            self._opened.pop()
 
     @contextlib.contextmanager
     def _symbolic_variables(self, layer: Layer) -> Iterator[None]:

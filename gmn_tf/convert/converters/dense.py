@@ -8,6 +8,7 @@ import numpy as np
 from keras import layers
 
 from gmn_tf.convert.converters.activations import apply_activation
+from gmn_tf.convert.elementwise import Parameter, apply_parameters
 from gmn_tf.convert.entries import Entries
 from gmn_tf.convert.linear import Columns, bias, linear
 from gmn_tf.convert.pen import Pen
@@ -60,8 +61,8 @@ def contract(
         if bias_slots is not None:
             letters = output[len(output) - bias_slots.ndim :]  # it broadcasts from the right
             sizes = dict(zip(letters, bias_slots.shape, strict=True))
-            if any(size != 1 for c, size in sizes.items() if c not in result):
-                raise pen.refuse("has a bias along an axis over which its kernel is shared")
+            if _over_rows(bias_slots, output, result):
+                return  # along an axis over which the kernel is shared: applied to the result
             there = [c for c in letters if c in result]
             here = [c for c in result if c in letters]
             slots = bias_slots.reshape([sizes[c] for c in there]).transpose([there.index(c) for c in here])
@@ -69,7 +70,7 @@ def contract(
 
     rows_of_x = [c for c in of_x if c not in feature]
     same_rows = rows_of_x == [c for c in output if c not in result]
-    return linear(
+    y = linear(
         pen,
         x,
         draw,
@@ -81,6 +82,17 @@ def contract(
         key=key,
         free_rows=free_rows and same_rows,
     )
+    if bias_slots is None or not _over_rows(bias_slots, output, result):
+        return y
+    return apply_parameters(
+        pen, y, [Parameter(bias_slots, EdgeType.BIAS, NodeType.BIAS, f"{key}:bias")], layer=layer
+    )
+
+
+def _over_rows(bias_slots: np.ndarray, output: str, result: list[str]) -> bool:
+    """Whether a bias varies along an axis of the output over which the kernel is shared."""
+    letters = output[len(output) - bias_slots.ndim :]
+    return any(size != 1 for c, size in zip(letters, bias_slots.shape, strict=True) if c not in result)
 
 
 @register_converter(layers.Dense)
