@@ -151,7 +151,7 @@ def test_an_unsupported_layer_is_named_with_the_way_out(refused, tmp_path, unsup
 
 @pytest.fixture
 def unsupported_layer():
-    return keras.layers.ConvLSTM1D(2, 3, name="far_out"), (4, 8, 1)
+    return keras.layers.MelSpectrogram(fft_length=64, sequence_stride=32, name="far_out"), (256,)
 
 
 def test_zoos_that_cannot_be_used(refused, tmp_path, tiny_zoo):

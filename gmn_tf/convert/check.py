@@ -6,10 +6,9 @@ import dataclasses
 import math
 from typing import Any
 
-import keras
 import numpy as np
-from keras import tree
 
+from gmn_tf.convert.running import fitting_runner, random_weights
 from gmn_tf.errors import ConversionError
 from gmn_tf.graph.parameter_graph import ParameterGraph
 from gmn_tf.graph.symmetry import Automorphisms, automorphisms, permute_values
@@ -105,10 +104,9 @@ def check_symmetry(
     restored = graph.weights(values, base=own)
     exact = all(a.dtype == b.dtype and a.tobytes() == b.tobytes() for a, b in zip(own, restored, strict=True))
 
-    run = _runner(model, rng)
-    weights = random_weights(graph, own, rng)
-    expected = run(weights)
-    other = run(random_weights(graph, own, rng))
+    weights = random_weights(graph.layout, own, rng)
+    run, expected = fitting_runner(model, weights, seed=seed)
+    other = run(random_weights(graph.layout, own, rng))
     scale = max(float(np.std(expected)), 1e-3 * float(np.max(np.abs(expected), initial=0.0)), 1e-12)
     largest = 0.0
     permutations = _permutations(group, num_samples, rng)
@@ -137,76 +135,6 @@ def _permutations(group: Automorphisms, num_samples: int, rng: np.random.Generat
     if len(few) > 4 * num_samples:
         few = [few[i] for i in rng.choice(len(few), 4 * num_samples, replace=False)]
     return [*few, *(group.sample(rng) for _ in range(num_samples))]
-
-
-def random_weights(
-    graph: ParameterGraph, like: list[np.ndarray], rng: np.random.Generator
-) -> list[np.ndarray]:
-    """Weights of generic position: no two equal, as those of a fresh model often are; variances positive."""
-    result = []
-    for spec, array in zip(graph.layout.specs, like, strict=True):
-        if spec.is_state:
-            result.append(array)
-            continue
-        if "variance" in spec.path.rsplit("/", 1)[-1]:
-            drawn = rng.uniform(0.5, 1.5, spec.shape)
-        elif len(spec.shape) < 2:
-            drawn = rng.normal(0.3, 0.5, spec.shape)
-        else:
-            fan_in = max(1, math.prod(spec.shape[:-1]))
-            drawn = rng.normal(0.0, 1.0, spec.shape) * math.sqrt(1.5 / fan_in)
-        result.append(np.asarray(drawn).astype(array.dtype))
-    return result
-
-
-def _runner(model: Any, rng: np.random.Generator) -> Any:
-    """A function from a list of weights to the outputs on fixed random inputs, as one flat array."""
-    structure = getattr(model, "_inputs_struct", None)
-    inputs = [_random_input(model, spec, rng) for spec in model.inputs]
-    if structure is not None:
-        batch = tree.pack_sequence_as(structure, inputs)
-    else:
-        batch = inputs[0] if len(inputs) == 1 else inputs
-
-    def flat(outputs: Any) -> np.ndarray:
-        return np.concatenate([np.asarray(o, np.float64).reshape(-1) for o in tree.flatten(outputs)])
-
-    if isinstance(model, keras.Model):
-        number = {id(v): i for i, v in enumerate(model.weights)}
-        trainable = [number[id(v)] for v in model.trainable_variables]
-        rest = [number.get(id(v)) for v in model.non_trainable_variables]
-        kept = [v.value for v in model.non_trainable_variables]
-
-        def run(weights: list[np.ndarray]) -> np.ndarray:
-            others = [weights[n] if n is not None else k for n, k in zip(rest, kept, strict=True)]
-            outputs, _ = model.stateless_call([weights[n] for n in trainable], others, batch, training=False)
-            return flat([keras.ops.convert_to_numpy(o) for o in tree.flatten(outputs)])
-
-        return run
-
-    def run_in_place(weights: list[np.ndarray]) -> np.ndarray:
-        own = model.get_weights()
-        try:
-            model.set_weights(weights)
-            return flat([o.numpy() for o in tree.flatten(model(batch, training=False))])
-        finally:
-            model.set_weights(own)
-
-    return run_in_place
-
-
-def _random_input(model: Any, spec: Any, rng: np.random.Generator) -> np.ndarray:
-    vocabulary = min(
-        (layer.input_dim for layer in model._flatten_layers() if type(layer).__name__ == "Embedding"),
-        default=None,
-    )
-    shape = tuple(3 if d is None and i == 0 else 19 if d is None else d for i, d in enumerate(spec.shape))
-    dtype = np.dtype(getattr(spec.dtype, "name", spec.dtype))
-    if vocabulary is not None and (dtype.kind in "iu" or len(shape) == 2):
-        return rng.integers(0, vocabulary, shape).astype(dtype)
-    if dtype.kind in "iu":
-        return rng.integers(0, 4, shape).astype(dtype)
-    return rng.normal(0.0, 1.0, shape).astype(dtype)
 
 
 def _log10(value: int) -> float:

@@ -124,7 +124,7 @@ def _apply(pen: Pen, y: Entries, parameter: Parameter, *, layer: int) -> None:
     slot, target = pair[:, 0], pair[:, 1]
     position = _positions(group, details, slot, target)
     source = _source(pen, parameter, layer)
-    if not pen.shared and np.unique(slot).size == slot.size and slot.size == slots.size:
+    if not pen.shared and np.unique(slot).size == slot.size:
         order = np.argsort(slot, kind="stable")  # weights in their own order: filled by one copy
         canvas.add_edges(
             source,
@@ -137,7 +137,7 @@ def _apply(pen: Pen, y: Entries, parameter: Parameter, *, layer: int) -> None:
         return
     value = _values(pen, parameter, source, layer)
     canvas.add_edges(
-        value[np.searchsorted(np.sort(slots.reshape(-1)), slot)],
+        value[np.searchsorted(np.unique(slots), slot)],
         target,
         type=schema.EdgeType.SHARED,
         layer=layer,
@@ -171,7 +171,7 @@ def _values(pen: Pen, parameter: Parameter, source: np.ndarray, layer: int) -> n
     """One value node per weight, in slot order, fed by the weight's edge; shared by all calls of a layer."""
     name = f"value:{parameter.key}"
     if name not in pen.memory:
-        slots = np.sort(parameter.slots.reshape(-1))
+        slots = np.unique(parameter.slots)
         value = pen.canvas.add_nodes(slots.size, type=schema.NodeType.VALUE, layer=layer)
         pen.canvas.add_edges(source, value, type=parameter.edge_type, layer=layer, slot=slots)
         pen.memory[name] = value
@@ -301,6 +301,11 @@ def with_constant(pen: Pen, x: Entries, constant: np.ndarray, shape: Sequence[in
         nodes[:, 0], out, type=schema.EdgeType.OPERAND, layer=layer, entry_position=pack([signature])
     )
     return spread.rearrange_nodes(nodes[:, 0], out)
+
+
+def broadcast_entries(x: Entries, shape: Sequence[int]) -> Entries:
+    """`x` broadcast to `shape`, copies told apart by their new index."""
+    return _broadcast_positions(x, _spread(x, tuple(shape)))
 
 
 def _broadcast_positions(x: Entries, spread: Entries) -> Entries:

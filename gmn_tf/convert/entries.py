@@ -77,8 +77,11 @@ class Entries:
 
     def rearrange(self, function: Callable[[np.ndarray], np.ndarray]) -> Entries:
         """Entries moved, dropped or repeated by `function`, which acts on arrays as on the tensor."""
-        return Entries(
-            function(self.node), tuple(function(c) for c in self.coordinates), via=function(self.via)
+        return dataclasses.replace(
+            self,
+            node=function(self.node),
+            coordinates=tuple(function(c) for c in self.coordinates),
+            via=function(self.via),
         )
 
     def rearrange_nodes(self, source: np.ndarray, target: np.ndarray) -> Entries:
@@ -101,6 +104,18 @@ class Entries:
         return all(
             not (set(varying_axes(d)) & inside) or set(varying_axes(d)) <= inside for d in self.details
         )
+
+
+class Weights(Entries):
+    """Entries of a variable that a model's own code computes with: `node` holds slots, not nodes.
+
+    What only moves or drops entries acts on them as on any tensor; where they meet the network's own
+    tensors, each becomes an edge. `via` is the last function applied to the variable on its own.
+    """
+
+    def applied(self, call: int) -> Weights:
+        """The same slots after a function of each weight alone."""
+        return Weights(self.node, via=np.broadcast_to(np.int64(call), self.shape))
 
 
 def fresh(node: np.ndarray, shape: Sequence[int], axes: Sequence[int]) -> Entries:

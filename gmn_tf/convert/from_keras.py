@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import Any
 
@@ -9,14 +10,17 @@ import keras
 import numpy as np
 from keras import KerasTensor, Layer, tree
 
-import gmn_tf.convert.converters  # noqa: F401  (registers the converters)
 from gmn_tf.convert.check_identity import assert_identity
-from gmn_tf.convert.entries import Entries, varying_axes
+from gmn_tf.convert.converters.activations import is_known
+from gmn_tf.convert.entries import Entries, Weights, varying_axes
 from gmn_tf.convert.pen import Pen, Slots
-from gmn_tf.convert.registry import find_converter, is_leaf, way_out
+from gmn_tf.convert.registry import find_converter, takes_weights, way_out
 from gmn_tf.convert.relations import first_along, unique_rows
+from gmn_tf.convert.running import fitting_runner
+from gmn_tf.convert.ties import tie
 from gmn_tf.convert.tokens import token_inputs
 from gmn_tf.convert.trace import Trace, trace
+from gmn_tf.convert.variables import materialized
 from gmn_tf.errors import ConversionError, GmnError, UnsupportedLayerError
 from gmn_tf.graph import schema
 from gmn_tf.graph.canvas import Canvas
@@ -43,13 +47,14 @@ def _convert(
     model: keras.Model, *, trainable_only: bool, order: list[keras.Variable] | None = None
 ) -> ParameterGraph:
     """`order`: the variables in the order of the caller's `get_weights()`, where it is not the model's."""
-    traced = trace(model, is_leaf, way_out)
+    traced = trace(model, _is_leaf, way_out)
     layout, offsets = _layout(order if order is not None else model.weights)
     slots = Slots(offsets, trainable_only=trainable_only)
     pen = Pen(Canvas(), slots)
-    values = _draw(traced, pen)
+    values = _draw(traced, pen, slots)
     outputs, output_index = _outputs([values[id(t)] for t in traced.outputs], pen)
-    _check_all_used(model, slots)
+    tie(pen.canvas, layout)
+    _draw_the_rest(model, pen.canvas, layout, offsets, slots.left_out)
     structure = finish(pen.canvas, outputs=outputs, output_index=output_index)
     return ParameterGraph(
         structure,
@@ -58,6 +63,11 @@ def _convert(
         layer_names={new: pen.layer_names.get(old, "") for new, old in enumerate(structure.drawn_layers)},
         trainable_only=trainable_only,
     )
+
+
+def _is_leaf(operation: Any) -> bool:
+    """Whether an operation is drawn as it is; one with an activation of the user's own is opened."""
+    return find_converter(operation) is not None and is_known(getattr(operation, "activation", None))
 
 
 def _layout(variables: list[keras.Variable]) -> tuple[WeightLayout, dict[int, int]]:
@@ -70,7 +80,7 @@ def _layout(variables: list[keras.Variable]) -> tuple[WeightLayout, dict[int, in
     return layout, offsets
 
 
-def _draw(traced: Trace, pen: Pen) -> dict[int, Entries]:
+def _draw(traced: Trace, pen: Pen, slots: Slots) -> dict[int, Entries]:
     """Entries of every symbolic tensor, by its id."""
     values: dict[int, Entries] = {}
     first = 0
@@ -79,6 +89,11 @@ def _draw(traced: Trace, pen: Pen) -> dict[int, Entries]:
         entries = pen.input(tensor.shape, first_index=first, tokens=id(tensor) in tokens)
         first += 1 if id(tensor) in tokens else tensor.shape[-1] if len(tensor.shape) > 1 else 1
         values[id(tensor)] = entries
+
+    for tensor, variable in traced.variables:
+        values[id(tensor)] = Weights(slots.take(variable, variable.path))
+    for tensor, constant in traced.constants:
+        values[id(tensor)] = pen.constant(constant)
 
     repeats = Counter(id(c.operation) for c in traced.calls if _has_weights(c.operation))
     done: Counter[int] = Counter()
@@ -100,6 +115,8 @@ def _draw(traced: Trace, pen: Pen) -> dict[int, Entries]:
         before = pen.canvas.num_layers
         try:
             args, kwargs = tree.map_structure(entries_of, (call.args, call.kwargs))
+            if not takes_weights(converter):
+                args, kwargs = tree.map_structure(lambda x: materialized(pen, x), (args, kwargs))
             result = converter(pen, call.operation, *args, **kwargs)
         except GmnError as error:
             if call.path in str(error):
@@ -119,7 +136,8 @@ def _draw(traced: Trace, pen: Pen) -> dict[int, Entries]:
                     f"the converter of {call.path!r} ({type(call.operation).__name__}) drew shape "
                     f"{entries.shape}, its layer gives {tuple(tensor.shape)}"
                 )
-            assert_identity(entries, call.path)
+            if not isinstance(entries, Weights):
+                assert_identity(entries, call.path)
             values[id(tensor)] = entries
     return values
 
@@ -152,12 +170,59 @@ def _outputs(results: list[Entries], pen: Pen) -> tuple[np.ndarray, np.ndarray]:
     return nodes, index
 
 
-def _check_all_used(model: keras.Model, slots: Slots) -> None:
-    unused = slots.unused()
-    left = [v.path for v in model.weights if id(v) in unused]
-    if left:
+def _draw_the_rest(
+    model: keras.Model,
+    canvas: Canvas,
+    layout: WeightLayout,
+    offsets: dict[int, int],
+    left_out: set[int],
+) -> None:
+    """Draws weights that act on no output apart from the rest; any other weight left is an error.
+
+    Such weights exist (an output head that this model does not call). That they do nothing is not
+    taken from the trace but seen in a run with other values for them.
+
+    Raises:
+        UnsupportedLayerError: a weight that acts on the outputs is on no edge.
+    """
+    carried = np.zeros(layout.size, bool)
+    for block in canvas.blocks:
+        if block.slot is not None:
+            carried[block.slot] = True
+    left = [
+        v
+        for v in model.weights
+        if id(v) in offsets
+        and id(v) not in left_out
+        and not carried[offsets[id(v)] : offsets[id(v)] + math.prod(v.shape)].all()
+    ]
+    if not left:
+        return
+    if _act(model, left):
         raise UnsupportedLayerError(
-            f"no converter used the weights {', '.join(repr(p) for p in left[:5])}"
-            f"{' ...' if len(left) > 5 else ''} of model {model.name!r}: they act on none of its outputs, "
-            "or are used in a way that could not be traced"
+            f"no converter drew the weights {', '.join(repr(v.path) for v in left[:5])}"
+            f"{' ...' if len(left) > 5 else ''} of model {model.name!r}, which act on its outputs: they are "
+            "used in a way that could not be traced; " + way_out(model)
         )
+    for variable in left:
+        layer = canvas.new_layer()
+        start, shape = offsets[id(variable)], tuple(variable.shape)
+        slots = np.arange(start, start + math.prod(shape), dtype=np.int64).reshape(
+            -1, shape[-1] if shape else 1
+        )
+        rows = canvas.add_nodes((len(slots), 1), type=schema.NodeType.VALUE, layer=layer)
+        columns = canvas.add_nodes((1, slots.shape[1]), type=schema.NodeType.VALUE, layer=layer)
+        canvas.add_edges(rows, columns, type=schema.EdgeType.SCALE, layer=layer, slot=slots)
+
+
+def _act(model: keras.Model, variables: list[keras.Variable]) -> bool:
+    """Whether other values of `variables` change the model's outputs."""
+    weights = model.get_weights()
+    chosen = {id(v) for v in variables}
+    rng = np.random.default_rng(0)
+    other = [
+        (rng.normal(1.0, 1.0, w.shape)).astype(w.dtype) if id(v) in chosen else w
+        for v, w in zip(model.weights, weights, strict=True)
+    ]
+    run, expected = fitting_runner(model, weights, seed=0)
+    return not np.array_equal(run(other), expected, equal_nan=True)

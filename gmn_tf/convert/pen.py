@@ -19,34 +19,19 @@ from gmn_tf.graph.canvas import Canvas
 
 
 class Slots:
-    """Which part of the flat weight vector each variable has, and which parts an edge carries by now."""
+    """Which part of the flat weight vector each variable has."""
 
     def __init__(self, offsets: dict[int, int], *, trainable_only: bool) -> None:
         self._offsets = offsets
-        self._used: dict[int, tuple[int, str]] = {}
+        self.left_out: set[int] = set()
         self.trainable_only = trainable_only
 
-    def take(self, variable: keras.Variable, call: Call) -> np.ndarray:
-        """Slots of `variable`, int64 of its shape; a second use by another layer is refused."""
-        key = id(variable)
-        if key not in self._offsets:
-            raise ConversionError(f"{call.path!r} uses {variable.path!r}, which is no weight of the model")
-        owner, path = self._used.setdefault(key, (id(call.operation), call.path))
-        if owner != id(call.operation):
-            raise UnsupportedLayerError(
-                f"weight {variable.path!r} is used by {path!r} and again by {call.path!r}: weights tied "
-                "between different layers have no converter yet; give each layer its own weights"
-            )
-        start = self._offsets[key]
+    def take(self, variable: keras.Variable, path: str) -> np.ndarray:
+        """Slots of `variable`, int64 of its shape."""
+        if id(variable) not in self._offsets:
+            raise ConversionError(f"{path!r} uses {variable.path!r}, which is no weight of the model")
+        start = self._offsets[id(variable)]
         return np.arange(start, start + math.prod(variable.shape), dtype=np.int64).reshape(variable.shape)
-
-    def leave_out(self, variable: keras.Variable, call: Call) -> None:
-        """Notes that `variable` is meant to be on no edge."""
-        self._used[id(variable)] = (id(call.operation), call.path)
-
-    def unused(self) -> set[int]:
-        """ids of variables that no converter has used."""
-        return set(self._offsets) - set(self._used)
 
 
 class Pen:
@@ -59,6 +44,7 @@ class Pen:
         repeat: which of these calls this one is, from 0.
         memory: what earlier calls of the same layer have drawn, by the converter's own keys.
         layer_names: what drew each operation's number, for people to read.
+        materials: nodes drawn for variables that stand in the network's own tensors.
     """
 
     def __init__(self, canvas: Canvas, slots: Slots) -> None:
@@ -69,15 +55,17 @@ class Pen:
         self.repeat = 0
         self.memory: dict[str, Any] = {}
         self.layer_names: dict[int, str] = {0: "inputs"}
+        self.num_constants = 0
+        self.materials: dict[bytes, Entries] = {}
 
     def slots(self, variable: keras.Variable) -> np.ndarray:
         """Slots of a variable, int64 of its shape; the converter puts each on exactly one edge."""
-        return self._slots.take(variable, self.call)
+        return self._slots.take(variable, self.call.path)
 
     def statistic(self, variable: keras.Variable) -> np.ndarray | None:
         """Slots of a running statistic; None where the graph leaves them out (`trainable_only`)."""
         if self._slots.trainable_only:
-            self._slots.leave_out(variable, self.call)
+            self._slots.left_out.add(id(variable))
             return None
         return self.slots(variable)
 
@@ -121,12 +109,13 @@ class Pen:
 
     def constant(self, value: Any) -> Entries:
         """Entries of a constant: no node, told apart by value."""
+        self.num_constants += 1
         array = np.asarray(value)
         _, inverse = np.unique(array, return_inverse=True)
         return Entries(
             np.full(array.shape, -1, np.int64),
             (inverse.reshape(array.shape).astype(np.int64),),
-            via=np.full(array.shape, self.call.number, np.int64),
+            via=np.full(array.shape, -self.num_constants, np.int64),
         )
 
     def with_nodes(self, entries: Entries) -> Entries:

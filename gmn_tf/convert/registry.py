@@ -9,9 +9,10 @@ from keras import Layer, Operation
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _CONVERTERS: dict[type, Callable[..., Any]] = {}
+_TAKE_WEIGHTS: set[Callable[..., Any]] = set()
 
 
-def register_converter(*classes: type) -> Callable[[_Function], _Function]:
+def register_converter(*classes: type, weights: bool = False) -> Callable[[_Function], _Function]:
     """Teaches a layer or operation class to the converter; use as a decorator.
 
     The function is called as `fn(pen, layer, *args, **kwargs)` with the arguments of the layer's call,
@@ -28,12 +29,17 @@ def register_converter(*classes: type) -> Callable[[_Function], _Function]:
             return apply_parameters(pen, x, [gamma], layer=pen.layer())
         ```
 
+    With `weights=True` the function also gets variables that the model's own code computes with, as
+    `gmn_tf.convert.entries.Weights`; otherwise these arrive as entries with nodes of their own.
+
     A subclass is drawn by its parent's converter as long as it inherits the parent's `call`.
     """
 
     def register(function: _Function) -> _Function:
         for cls in classes:
             _CONVERTERS[cls] = function
+        if weights:
+            _TAKE_WEIGHTS.add(function)
         return function
 
     return register
@@ -49,8 +55,8 @@ def find_converter(operation: Operation) -> Callable[..., Any] | None:
     return None
 
 
-def is_leaf(operation: Operation) -> bool:
-    return find_converter(operation) is not None
+def takes_weights(converter: Callable[..., Any]) -> bool:
+    return converter in _TAKE_WEIGHTS
 
 
 def supported_layers() -> list[str]:

@@ -11,14 +11,17 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import inspect
+import itertools
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import mock
 
 import keras
+import numpy as np
 from keras import KerasTensor, Layer, Operation, tree
 
+from gmn_tf.convert.openers import find_opener
 from gmn_tf.errors import ConversionError, GmnError, UnsupportedLayerError
 
 _LOCK = threading.RLock()
@@ -50,11 +53,17 @@ class Call:
 
 @dataclasses.dataclass(frozen=True)
 class Trace:
-    """A model as a flat list of calls; `inputs` and `outputs` are flat lists of `KerasTensor`s."""
+    """A model as a flat list of calls; `inputs` and `outputs` are flat lists of `KerasTensor`s.
+
+    `variables` are the symbolic tensors that stood for variables while layers were opened, `constants`
+    those that stand for constants fed to layers with weights.
+    """
 
     inputs: list[KerasTensor]
     outputs: list[KerasTensor]
     calls: list[Call]
+    variables: list[tuple[KerasTensor, keras.Variable]]
+    constants: list[tuple[KerasTensor, np.ndarray]]
 
 
 def trace(model: keras.Model, is_leaf: Callable[[Operation], bool], way_out: Callable[[Any], str]) -> Trace:
@@ -71,8 +80,10 @@ def trace(model: keras.Model, is_leaf: Callable[[Operation], bool], way_out: Cal
     """
     specs = _input_specs(model)
     failure: Exception | None = None
-    for size in _FIRST_SIZES if any(None in s.shape[1:] for s in specs) else _FIRST_SIZES[:1]:
-        inputs = _concrete(specs, size)
+    free = any(None in s.shape[1:] for s in specs)
+    # Sizes of their own first; inputs that must agree (tokens and their mask) then get the same ones.
+    for size, step in itertools.product(_FIRST_SIZES if free else _FIRST_SIZES[:1], (2, 0) if free else (0,)):
+        inputs = _concrete(specs, size, step)
         try:
             recorder = _Recorder(is_leaf, way_out)
             outputs = recorder.run(model, inputs)
@@ -81,8 +92,15 @@ def trace(model: keras.Model, is_leaf: Callable[[Operation], bool], way_out: Cal
         except Exception as error:  # a kernel that does not fit this size
             failure = failure or error
             continue
-        if all(d > 0 for call in recorder.calls for t in _tensors(call.outputs) for d in t.shape):
-            return Trace(inputs=inputs, outputs=_tensors(outputs), calls=recorder.calls)
+        layers = [call for call in recorder.calls if isinstance(call.operation, Layer)]
+        if all(d > 0 for call in layers for t in _tensors(call.outputs) for d in t.shape):
+            return Trace(
+                inputs=inputs,
+                outputs=_tensors(outputs),
+                calls=recorder.calls,
+                variables=list(recorder.symbols.values()),
+                constants=recorder.constants,
+            )
     raise UnsupportedLayerError(
         f"model {model.name!r} could not be traced on symbolic inputs: {_first_line(failure)}"
     ) from failure
@@ -110,14 +128,14 @@ def _input_specs(model: keras.Model) -> list[KerasTensor]:
     return list(tree.flatten(specs))
 
 
-def _concrete(specs: list[KerasTensor], first: int) -> list[KerasTensor]:
-    """Inputs of concrete shape: batch 1, every other unknown axis a size of its own."""
+def _concrete(specs: list[KerasTensor], first: int, step: int) -> list[KerasTensor]:
+    """Inputs of concrete shape: batch 1, every other unknown axis `step` larger than the one before."""
     inputs, size = [], first
     for spec in specs:
         shape: list[int] = []
         for axis, dimension in enumerate(spec.shape):
             if dimension is None and axis > 0:
-                dimension, size = size, size + 2
+                dimension, size = size, size + step
             shape.append(1 if dimension is None else dimension)
         inputs.append(KerasTensor(tuple(shape), dtype=spec.dtype, name=spec.name))
     return inputs
@@ -129,6 +147,9 @@ class _Recorder:
         self._is_leaf = is_leaf
         self._way_out = way_out
         self._path: list[str] = []
+        self._opened: list[Layer] = []
+        self.symbols: dict[int, tuple[KerasTensor, keras.Variable]] = {}
+        self.constants: list[tuple[KerasTensor, np.ndarray]] = []
 
     def run(self, model: keras.Model, inputs: list[KerasTensor]) -> Any:
         with _LOCK, self._intercepting():
@@ -156,26 +177,36 @@ class _Recorder:
             yield
 
     def _call(self, operation: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if type(operation).__name__ == "GetItem" and not isinstance(args[1], (int, tuple, list)):
+            args = (args[0], (args[1],))  # Keras infers no shape for a bare slice
         if isinstance(operation, Layer):  # a graph is that of the network at inference
             kwargs = {k: v for k, v in kwargs.items() if k != "training" and v is not None}
         if not any(isinstance(t, KerasTensor) for t in tree.flatten((args, kwargs))):
-            # Constants only: computed, not drawn. With weights behind it nothing would be accounted for.
-            if isinstance(operation, Layer) and operation.weights:
-                raise UnsupportedLayerError(
-                    f"{self._where(operation)} is called on constants, so its weights act on no input; "
-                    f"{self._way_out(operation)}"
-                )
-            return operation.call(*args, **kwargs)
+            if not (isinstance(operation, Layer) and operation.weights):
+                return operation.call(*args, **kwargs)  # constants only: computed, not drawn
+            args = tree.map_structure(self._lifted, args)
         if self._is_leaf(operation):
             return self._record(operation, args, kwargs)
         if isinstance(operation, Layer):
             return self._open(operation, args, kwargs)
         raise UnsupportedLayerError(f"{self._where(operation)} has no converter; {self._way_out(operation)}")
 
+    def _lifted(self, item: Any) -> Any:
+        """A constant that a layer with weights reads, as a symbolic tensor, so the weights are drawn."""
+        if not hasattr(item, "shape"):
+            return item
+        value = keras.ops.convert_to_numpy(item)
+        symbol = KerasTensor(value.shape, dtype=keras.backend.standardize_dtype(value.dtype))
+        self.constants.append((symbol, value))
+        return symbol
+
     def _where(self, operation: Operation) -> str:
         path = "/".join([*self._path, operation.name])
-        kind = "layer" if isinstance(operation, Layer) else "operation"
-        return f"{kind} {path!r} ({type(operation).__name__})"
+        if isinstance(operation, Layer):
+            return f"layer {path!r} ({type(operation).__name__})"
+        inside = self._opened[-1]
+        owner = "" if isinstance(inside, keras.Model) else f", called by {type(inside).__name__},"
+        return f"operation {path!r} ({type(operation).__name__}){owner}"
 
     def _record(self, operation: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if isinstance(operation, Layer) and not operation.built:
@@ -187,7 +218,10 @@ class _Recorder:
             mock.patch.object(Layer, "__call__", _ORIGINAL_LAYER_CALL),
         ):
             try:
-                outputs = operation.compute_output_spec(*args, **kwargs)
+                with self._real_variables(operation):
+                    outputs = operation.compute_output_spec(*args, **kwargs)
+                    if any(d is None for t in _tensors(outputs) for d in t.shape):
+                        outputs = _run_on_zeros(operation, args, kwargs)
             except (ValueError, TypeError) as error:
                 raise _ShapeFailure(f"{self._where(operation)}: {_first_line(error)}") from error
         outputs = tree.map_structure(
@@ -197,20 +231,17 @@ class _Recorder:
         return outputs
 
     def _open(self, layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        own = [v for v in _own_variables(layer) if v.dtype.startswith(("float", "bfloat"))]
-        if own:
-            raise UnsupportedLayerError(
-                f"{self._where(layer)} has no converter and holds weights of its own "
-                f"({', '.join(v.name for v in own[:3])}); {self._way_out(layer)}"
-            )
         parameters = inspect.signature(layer.call).parameters
         open_ended = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
         kwargs = {k: v for k, v in kwargs.items() if open_ended or k in parameters}
         if "training" in parameters:
             kwargs["training"] = False
+        opener = find_opener(layer)
         self._path.append(layer.name)
+        self._opened.append(layer)
         try:
-            return layer.call(*args, **kwargs)
+            with self._symbolic_variables(layer):
+                return opener(layer, *args, **kwargs) if opener else layer.call(*args, **kwargs)
         except (GmnError, _ShapeFailure):
             raise
         except Exception as error:
@@ -223,6 +254,52 @@ class _Recorder:
             ) from error
         finally:
             self._path.pop()
+            self._opened.pop()
+
+    @contextlib.contextmanager
+    def _symbolic_variables(self, layer: Layer) -> Iterator[None]:
+        """While it is open, the float variables of `layer` and of those inside it are symbolic tensors.
+
+        Otherwise operations on variables alone would run at once, and their weights arrive as
+        anonymous constants.
+        """
+        with contextlib.ExitStack() as stack:
+            for inner in layer._flatten_layers():
+                changed = {
+                    name: _mapped(value, self._symbol)
+                    for name, value in vars(inner).items()
+                    if not name.startswith(_BOOKKEEPING) and _holds_variable(value)
+                }
+                if changed:
+                    stack.enter_context(mock.patch.dict(vars(inner), changed))
+            yield
+
+    @contextlib.contextmanager
+    def _real_variables(self, layer: Operation) -> Iterator[None]:
+        """Undoes `_symbolic_variables` for a layer that is recorded as it is."""
+        with contextlib.ExitStack() as stack:
+            for inner in layer._flatten_layers() if isinstance(layer, Layer) else ():
+                changed = {
+                    name: _mapped(value, self._variable)
+                    for name, value in vars(inner).items()
+                    if not name.startswith(_BOOKKEEPING) and _holds_symbol(value)
+                }
+                if changed:
+                    stack.enter_context(mock.patch.dict(vars(inner), changed))
+            yield
+
+    def _symbol(self, item: Any) -> Any:
+        if not _is_float_variable(item):
+            return item
+        if id(item) not in self.symbols:
+            self.symbols[id(item)] = (KerasTensor(item.shape, dtype=item.dtype, name=item.name), item)
+        return self.symbols[id(item)][0]
+
+    def _variable(self, item: Any) -> Any:
+        for symbol, variable in self.symbols.values():
+            if symbol is item:
+                return variable
+        return item
 
 
 class _ShapeFailure(Exception):
@@ -232,14 +309,64 @@ class _ShapeFailure(Exception):
 _ORIGINAL_LAYER_CALL = Layer.__call__
 
 
+# Keras' own lists of a layer's variables and sublayers: not what its call reads.
+_BOOKKEEPING = (
+    "_trainable_variables",
+    "_non_trainable_variables",
+    "_layers",
+    "_tracker",
+    "_metrics",
+    "_seed",
+)
+
+
+def _is_float_variable(item: Any) -> bool:
+    return isinstance(item, keras.Variable) and str(item.dtype).startswith(("float", "bfloat"))
+
+
+def _holds_variable(value: Any) -> bool:
+    return _any_in(value, _is_float_variable)
+
+
+def _holds_symbol(value: Any) -> bool:
+    return _any_in(value, lambda item: isinstance(item, KerasTensor))
+
+
+def _any_in(value: Any, test: Callable[[Any], bool]) -> bool:
+    if isinstance(value, (list, tuple)):
+        return any(_any_in(v, test) for v in value)
+    if isinstance(value, dict):
+        return any(_any_in(v, test) for v in value.values())
+    return test(value)
+
+
+def _mapped(value: Any, function: Callable[[Any], Any]) -> Any:
+    if isinstance(value, (list, tuple)):
+        return (
+            type(value)(_mapped(v, function) for v in value)
+            if type(value) in (list, tuple)
+            else [_mapped(v, function) for v in value]
+        )
+    if isinstance(value, dict):
+        return {k: _mapped(v, function) for k, v in value.items()}
+    return function(value)
+
+
+def _run_on_zeros(operation: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Shapes found by running the operation, where Keras' shape inference leaves some unknown."""
+
+    def zeros(item: Any) -> Any:
+        return keras.ops.zeros(item.shape, item.dtype) if isinstance(item, KerasTensor) else item
+
+    args, kwargs = tree.map_structure(zeros, (args, kwargs))
+    return tree.map_structure(
+        lambda t: KerasTensor(tuple(t.shape), dtype=keras.backend.standardize_dtype(t.dtype)),
+        operation.call(*args, **kwargs),
+    )
+
+
 def _plain_symbolic_call(operation: Operation, *args: Any, **kwargs: Any) -> Any:
     return operation.compute_output_spec(*args, **kwargs)
-
-
-def _own_variables(layer: Layer) -> list[keras.Variable]:
-    """Variables that the layer holds itself, not through the layers inside it."""
-    inside = {id(v) for inner in layer._flatten_layers(include_self=False) for v in inner.weights}
-    return [v for v in layer.weights if id(v) not in inside]
 
 
 def _first_line(error: Exception | None) -> str:

@@ -149,8 +149,8 @@ class ParameterGraph:
             weights = weights.get_weights()
         return self.layout.flatten(weights)
 
-    def flat(self, values: np.ndarray, *, base: Any = None) -> np.ndarray:
-        """Inverse of `values` on flat vectors; `base` supplies the weights that are on no edge."""
+    def flat(self, values: np.ndarray, *, base: Any = None, average_roles: bool = False) -> np.ndarray:
+        """Inverse of `values` on flat vectors; see `weights`."""
         values = np.asarray(values)
         if values.shape != (self.num_edges,):
             raise ConversionError(
@@ -167,23 +167,42 @@ class ParameterGraph:
         for start, stop, slot in self._fill_plan:
             if slot is not None:
                 flat[slot] = values[start:stop]
+        for slots, edges in self._roles:
+            given = values[edges]
+            if average_roles:
+                flat[slots] = given.mean(axis=1)
+            elif not np.array_equal(given, np.repeat(given[:, :1], given.shape[1], axis=1), equal_nan=True):
+                raise ConversionError(
+                    "the roles of one weight disagree: a tied weight stands on several edges, which carry "
+                    "different values; make them equal, or pass average_roles=True"
+                )
         return flat
 
-    def weights(self, values: np.ndarray, *, base: Any = None) -> list[np.ndarray]:
+    def weights(
+        self, values: np.ndarray, *, base: Any = None, average_roles: bool = False
+    ) -> list[np.ndarray]:
         """Exact inverse of `values`: a list shaped like `model.get_weights()`.
 
         Args:
             values: [num_edges].
             base: a model or list that supplies what is on no edge: integer state (counters, seeds),
                 and non-trainable weights under `trainable_only`.
+            average_roles: a tied weight stands on several edges, one per role; where they carry
+                different values, take the mean (for edited weights) instead of refusing.
+
+        Raises:
+            ConversionError: the roles of a tied weight disagree, or `base` is needed and not given.
         """
         if base is not None and hasattr(base, "get_weights"):
             base = base.get_weights()
-        return self.layout.unflatten(self.flat(values, base=base), base)
+        return self.layout.unflatten(self.flat(values, base=base, average_roles=average_roles), base)
 
     def assign(self, model: Any, values: np.ndarray) -> None:
-        """Writes `values` into a model of this architecture; state on no edge keeps its value."""
-        model.set_weights(self.weights(values, base=model))
+        """Writes `values` into a model of this architecture; state on no edge keeps its value.
+
+        Values may be edited ones: a tied weight becomes the mean of its roles.
+        """
+        model.set_weights(self.weights(values, base=model, average_roles=True))
 
     def locate(self, edge: int) -> tuple[str, tuple[int, ...]] | None:
         """The variable's path and the index in it of the weight on `edge`; None if it carries none."""
@@ -270,6 +289,21 @@ class ParameterGraph:
             if slot is not None:
                 carried[slot] = True
         return carried
+
+    @functools.cached_property
+    def _roles(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Tied weights by number of roles: (slots [n], edges [n, roles])."""
+        if sum(block.size for block in self.blocks if block.slot is not None) == self.num_parameters:
+            return []
+        slots = self.edges[schema.SLOT]
+        counts = np.bincount(slots[slots >= 0], minlength=self.layout.size)
+        order = np.argsort(slots, kind="stable")[int(np.sum(slots < 0)) :]
+        starts = np.cumsum(counts) - counts
+        found = []
+        for roles in np.unique(counts[counts > 1]):
+            tied = np.flatnonzero(counts == roles)
+            found.append((tied, order[starts[tied][:, None] + np.arange(roles)]))
+        return found
 
     @functools.cached_property
     def _fill_plan(self) -> list[tuple[int, int, slice | np.ndarray | None]]:

@@ -8,5 +8,8 @@ from gmn_tf.convert.converters import (  # noqa: F401
     merging,
     normalization,
     pooling,
+    products,
     rearranging,
+    recurrent,
+    selecting,
 )

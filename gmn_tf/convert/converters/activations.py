@@ -11,7 +11,7 @@ from keras.src.ops import nn as nn_ops
 from keras.src.ops import numpy as numpy_ops
 
 from gmn_tf.convert.elementwise import Parameter, activate, apply_parameters
-from gmn_tf.convert.entries import Entries
+from gmn_tf.convert.entries import Entries, Weights
 from gmn_tf.convert.groups import softmax
 from gmn_tf.convert.pen import Pen
 from gmn_tf.convert.registry import register_converter
@@ -68,6 +68,15 @@ _BY_NAME = {
 _OVER_AXES = {"softmax": Activation.SOFTMAX, "log_softmax": Activation.LOG_SOFTMAX}
 
 
+def is_known(function: Any) -> bool:
+    """Whether an `activation` argument is one that `apply_activation` draws."""
+    if function is None:
+        return True
+    home = getattr(function, "__module__", "") or ""
+    name = getattr(function, "__name__", type(function).__name__)
+    return home.startswith("keras.") and (name in _BY_NAME or name in _OVER_AXES)
+
+
 def apply_activation(pen: Pen, x: Entries, function: Callable[..., Any] | None) -> Entries:
     """The `activation` argument of a layer, applied to its result.
 
@@ -76,14 +85,12 @@ def apply_activation(pen: Pen, x: Entries, function: Callable[..., Any] | None) 
     """
     if function is None:
         return x
+    if not is_known(function):
+        raise pen.refuse(f"has the activation {function!r}, which is none of Keras' own functions")
     name = getattr(function, "__name__", type(function).__name__)
-    home = getattr(function, "__module__", "") or ""
-    if home.startswith("keras."):
-        if name in _OVER_AXES:
-            return softmax(pen, x, (x.ndim - 1,), activation=_OVER_AXES[name])
-        if name in _BY_NAME:
-            return activate(pen, x, _BY_NAME[name])
-    raise pen.refuse(f"has the activation {name!r}, which is none of Keras' own functions")
+    if name in _OVER_AXES:
+        return softmax(pen, x, (x.ndim - 1,), activation=_OVER_AXES[name])
+    return activate(pen, x, _BY_NAME[name])
 
 
 @register_converter(layers.Activation)
@@ -125,13 +132,18 @@ def _register_operations() -> None:
             snake = "".join("_" + c.lower() if c.isupper() and i else c.lower() for i, c in enumerate(name))
             snake = {"re_l_u": "relu", "relu6": "relu6"}.get(snake, snake)
             if snake in _BY_NAME:
-                register_converter(cls)(_unary_operation(_BY_NAME[snake]))
+                register_converter(cls, weights=True)(_unary_operation(_BY_NAME[snake]))
             elif snake in _OVER_AXES:
                 register_converter(cls)(_softmax_operation(_OVER_AXES[snake]))
 
 
 def _unary_operation(activation: Activation) -> Callable[..., Entries]:
-    return lambda pen, operation, x: activate(pen, x, activation)
+    def convert(pen: Pen, operation: Any, x: Entries) -> Entries:
+        if isinstance(x, Weights):  # a function of the variable alone, such as softplus(s)
+            return x.applied(pen.call.number)
+        return activate(pen, x, activation)
+
+    return convert
 
 
 def _softmax_operation(activation: Activation) -> Callable[..., Entries]:

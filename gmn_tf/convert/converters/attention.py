@@ -6,11 +6,16 @@ from typing import Any
 
 import numpy as np
 from keras import layers
+from keras.src.ops import nn as nn_ops
 
 from gmn_tf.convert.attention import attend
 from gmn_tf.convert.converters.dense import contract, spelled_out
+from gmn_tf.convert.converters.rearranging import gathered
+from gmn_tf.convert.elementwise import combine
 from gmn_tf.convert.entries import Entries, fresh
+from gmn_tf.convert.groups import softmax
 from gmn_tf.convert.pen import Pen
+from gmn_tf.convert.products import product_sum
 from gmn_tf.convert.registry import register_converter
 from gmn_tf.graph.schema import EdgeType
 
@@ -72,3 +77,32 @@ def _project(pen: Pen, dense: Any, x: Entries, key: str, edge_type: EdgeType) ->
 def _heads(x: Entries) -> np.ndarray:
     """Node ids [heads, dim]; a projection has the same nodes at every position."""
     return x.node[(0,) * (x.ndim - 2)]
+
+
+@register_converter(nn_ops.DotProductAttention)
+def dot_product_attention(
+    pen: Pen,
+    operation: Any,
+    query: Entries,
+    key: Entries,
+    value: Entries,
+    bias: Any = None,
+    mask: Any = None,
+    **settings: Any,
+) -> Entries:
+    """`keras.ops.dot_product_attention`: [batch, time, heads, dim] each, keys shared by groups of heads."""
+    if isinstance(bias, Entries):
+        raise pen.refuse("adds a bias that the network computes to its scores")
+    repeats = query.shape[2] // key.shape[2]
+    if repeats > 1:
+        key, value = (gathered(x, np.repeat(_numbers(x), repeats, axis=2)) for x in (key, value))
+    scores = product_sum(pen, (query, key), "bthd,bshd->bhts")
+    if isinstance(mask, Entries):
+        scores = combine(
+            pen, [scores, mask], edge_type=EdgeType.OPERAND, commutative=False, shape=scores.shape
+        )
+    return product_sum(pen, (softmax(pen, scores, (3,)), value), "bhts,bshd->bthd")
+
+
+def _numbers(x: Entries) -> np.ndarray:
+    return np.arange(int(np.prod(x.shape))).reshape(x.shape)

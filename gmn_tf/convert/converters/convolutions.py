@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 from keras import layers
+from keras.src.ops import nn as nn_ops
 
 from gmn_tf.convert.converters.activations import apply_activation
-from gmn_tf.convert.entries import Entries
+from gmn_tf.convert.entries import Entries, Weights
 from gmn_tf.convert.linear import Columns, bias, kernel_grid, linear
 from gmn_tf.convert.pen import Pen
 from gmn_tf.convert.registry import register_converter
@@ -23,7 +24,6 @@ def _convolve(
     source_of: np.ndarray,
     target_of: np.ndarray,
     *,
-    filters: int,
     channels_first: bool,
     edge_type: EdgeType,
     bias_slots: np.ndarray | None,
@@ -38,10 +38,9 @@ def _convolve(
         kernel: slots, [*kernel_size, a, b].
         source_of: input channel of each kernel entry, broadcastable to [a, b].
         target_of: output channel of each kernel entry, broadcastable to [a, b].
-        filters: number of output channels.
         channels_first: where the channel axis is.
         edge_type: type of the kernel's edges.
-        bias_slots: [filters], or None.
+        bias_slots: one per output channel, or None.
         key: tells the kernels of one layer apart.
         out_shape: the result's shape, where it is not the call's.
     """
@@ -96,12 +95,58 @@ def convolution(pen: Pen, layer: Any, x: Entries) -> Entries:
         if layer.groups > 1
         else np.arange(inputs)[:, None],
         np.arange(filters)[None, :],
-        filters=filters,
         channels_first=_is_channels_first(layer),
         edge_type=EdgeType.CONV,
         bias_slots=pen.slots(layer.bias) if layer.use_bias else None,
     )
     return apply_activation(pen, y, layer.activation)
+
+
+@register_converter(nn_ops.Conv, weights=True)
+def convolution_operation(pen: Pen, operation: Any, x: Entries, kernel: Entries) -> Entries:
+    """`keras.ops.conv` with a variable as its kernel; groups follow from the channel counts."""
+    slots = _kernel_slots(pen, kernel)
+    first = operation.data_format == "channels_first"
+    inputs, filters = slots.shape[-2:]
+    groups = x.shape[1 if first else -1] // inputs
+    group = np.arange(filters) // (filters // groups)
+    return _convolve(
+        pen,
+        x,
+        slots,
+        group[None, :] * inputs + np.arange(inputs)[:, None],
+        np.arange(filters)[None, :],
+        channels_first=first,
+        edge_type=EdgeType.CONV,
+        bias_slots=None,
+    )
+
+
+@register_converter(nn_ops.DepthwiseConv, weights=True)
+def depthwise_operation(pen: Pen, operation: Any, x: Entries, kernel: Entries) -> Entries:
+    return _depthwise(pen, operation, x, _kernel_slots(pen, kernel), None)
+
+
+@register_converter(nn_ops.ConvTranspose, weights=True)
+def transposed_operation(pen: Pen, operation: Any, x: Entries, kernel: Entries) -> Entries:
+    slots = _kernel_slots(pen, kernel)
+    filters, inputs = slots.shape[-2:]
+    return _convolve(
+        pen,
+        x,
+        slots,
+        np.arange(inputs)[None, :],
+        np.arange(filters)[:, None],
+        channels_first=operation.data_format == "channels_first",
+        edge_type=EdgeType.CONV,
+        bias_slots=None,
+    )
+
+
+def _kernel_slots(pen: Pen, kernel: Any) -> np.ndarray:
+    if not isinstance(kernel, Weights) or np.unique(kernel.node).size != kernel.node.size:
+        raise pen.refuse("convolves with a kernel that is not a variable of the model")
+    return np.asarray(kernel.node)
 
 
 @register_converter(layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)
@@ -115,7 +160,6 @@ def transposed_convolution(pen: Pen, layer: Any, x: Entries) -> Entries:
         kernel,
         np.arange(inputs)[None, :],
         np.arange(filters)[:, None],
-        filters=filters,
         channels_first=_is_channels_first(layer),
         edge_type=EdgeType.CONV,
         bias_slots=pen.slots(layer.bias) if layer.use_bias else None,
@@ -148,7 +192,6 @@ def _depthwise(
         kernel,
         np.arange(inputs)[:, None],
         np.arange(filters).reshape(inputs, multiplier),
-        filters=filters,
         channels_first=_is_channels_first(layer),
         edge_type=EdgeType.DEPTHWISE,
         bias_slots=bias_slots,
@@ -172,7 +215,6 @@ def separable_convolution(pen: Pen, layer: Any, x: Entries) -> Entries:
         pointwise,
         np.arange(inputs)[:, None],
         np.arange(filters)[None, :],
-        filters=filters,
         channels_first=_is_channels_first(layer),
         edge_type=EdgeType.CONV,
         bias_slots=pen.slots(layer.bias) if layer.use_bias else None,

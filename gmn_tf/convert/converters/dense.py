@@ -8,6 +8,7 @@ import numpy as np
 from keras import layers
 
 from gmn_tf.convert.converters.activations import apply_activation
+from gmn_tf.convert.elementwise import Parameter, apply_parameters
 from gmn_tf.convert.entries import Entries
 from gmn_tf.convert.linear import Columns, bias, linear
 from gmn_tf.convert.pen import Pen
@@ -60,8 +61,8 @@ def contract(
         if bias_slots is not None:
             letters = output[len(output) - bias_slots.ndim :]  # it broadcasts from the right
             sizes = dict(zip(letters, bias_slots.shape, strict=True))
-            if any(size != 1 for c, size in sizes.items() if c not in result):
-                raise pen.refuse("has a bias along an axis over which its kernel is shared")
+            if _over_rows(bias_slots, output, result):
+                return  # along an axis over which the kernel is shared: applied to the result
             there = [c for c in letters if c in result]
             here = [c for c in result if c in letters]
             slots = bias_slots.reshape([sizes[c] for c in there]).transpose([there.index(c) for c in here])
@@ -69,7 +70,7 @@ def contract(
 
     rows_of_x = [c for c in of_x if c not in feature]
     same_rows = rows_of_x == [c for c in output if c not in result]
-    return linear(
+    y = linear(
         pen,
         x,
         draw,
@@ -81,6 +82,17 @@ def contract(
         key=key,
         free_rows=free_rows and same_rows,
     )
+    if bias_slots is None or not _over_rows(bias_slots, output, result):
+        return y
+    return apply_parameters(
+        pen, y, [Parameter(bias_slots, EdgeType.BIAS, NodeType.BIAS, f"{key}:bias")], layer=layer
+    )
+
+
+def _over_rows(bias_slots: np.ndarray, output: str, result: list[str]) -> bool:
+    """Whether a bias varies along an axis of the output over which the kernel is shared."""
+    letters = output[len(output) - bias_slots.ndim :]
+    return any(size != 1 for c, size in zip(letters, bias_slots.shape, strict=True) if c not in result)
 
 
 @register_converter(layers.Dense)
@@ -137,22 +149,24 @@ def _refuse_variants(pen: Pen, layer: Any) -> None:
 
 @register_converter(layers.Embedding)
 def embedding(pen: Pen, layer: layers.Embedding, tokens: Entries) -> Entries:
-    """Token nodes, one per row of the table, with an edge to each of the result's nodes."""
     _refuse_variants(pen, layer)
+    return embed(pen, pen.slots(layer._embeddings), tokens)
+
+
+def embed(pen: Pen, table: np.ndarray, tokens: Entries) -> Entries:
+    """Token nodes, one per row of the table (slots [rows, features]), with an edge to each result node."""
     operation = pen.layer()
     if "nodes" not in pen.memory:
-        slots = pen.slots(layer._embeddings)
-        token = pen.canvas.add_nodes(
-            layer.input_dim, type=NodeType.TOKEN, layer=operation, index=np.arange(layer.input_dim)
-        )
-        out = pen.canvas.add_nodes(layer.output_dim, type=NodeType.NEURON, layer=operation)
+        rows, features = table.shape
+        token = pen.canvas.add_nodes(rows, type=NodeType.TOKEN, layer=operation, index=np.arange(rows))
+        out = pen.canvas.add_nodes(features, type=NodeType.NEURON, layer=operation)
         pen.canvas.add_edges(
-            token[:, None], out[None, :], type=EdgeType.EMBEDDING, layer=operation, slot=slots
+            token[:, None], out[None, :], type=EdgeType.EMBEDDING, layer=operation, slot=table
         )
         pen.memory["nodes"] = out
     out = pen.memory["nodes"]
     _read_computed_tokens(pen, tokens, out, operation)
-    shape = (*tokens.shape, layer.output_dim)
+    shape = (*tokens.shape, out.size)
 
     def spread(array: np.ndarray) -> np.ndarray:
         return np.broadcast_to(array[..., None], shape)

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 from keras import layers
+from keras.src.ops import nn as nn_ops
 
 from gmn_tf.convert.elementwise import Parameter, activate, apply_parameters, with_constant
-from gmn_tf.convert.entries import Entries, index_along
+from gmn_tf.convert.entries import Entries, Weights, index_along
 from gmn_tf.convert.groups import statistics
 from gmn_tf.convert.pen import Pen
 from gmn_tf.convert.registry import register_converter
@@ -130,3 +131,29 @@ def rescaling(pen: Pen, layer: layers.Rescaling, x: Entries) -> Entries:
     scale, offset = np.broadcast_arrays(np.asarray(layer.scale, float), np.asarray(layer.offset, float))
     flat = np.unique(np.stack([scale, offset], -1).reshape(-1, 2), axis=0, return_inverse=True)[1]
     return with_constant(pen, x, flat.reshape(scale.shape).astype(float), x.shape)
+
+
+@register_converter(nn_ops.LayerNorm, nn_ops.RMSNorm, weights=True)
+def normalization_operation(
+    pen: Pen, operation: Any, x: Entries, gamma: Any = None, beta: Any = None
+) -> Entries:
+    """`keras.ops.layer_normalization` and `rms_normalization`, with variables as gamma and beta."""
+    axes = [
+        a % x.ndim
+        for a in (operation.axis if isinstance(operation.axis, (list, tuple)) else [operation.axis])
+    ]
+    found = []
+    for given, kind in ((gamma, _SCALE), (beta, _SHIFT)):
+        if given is None:
+            continue
+        if not isinstance(given, Weights):
+            raise pen.refuse("is scaled by something that is not a variable of the model")
+        slots = np.asarray(given.node)
+        found.append(Parameter(_along(slots, axes, x.ndim) if slots.ndim == len(axes) else slots, *kind))
+    return normalize(pen, x, found, statistics_over=axes)
+
+
+@register_converter(nn_ops.Normalize)
+def normalize_operation(pen: Pen, operation: Any, x: Entries) -> Entries:
+    axes = operation.axis if isinstance(operation.axis, (list, tuple)) else [operation.axis]
+    return normalize(pen, x, [], statistics_over=[a % x.ndim for a in axes])

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from keras import layers
+from keras.src.ops import numpy as numpy_ops
 
 from gmn_tf.convert.entries import Entries, index_along, relabel
 from gmn_tf.convert.groups import mix, reduce
@@ -72,6 +73,19 @@ def zero_padding(pen: Pen, layer: Any, x: Entries) -> Entries:
     for axis, width in zip(axes, padding, strict=True):
         widths[axis] = (int(width[0]), int(width[1]))
     return pad_with_constant(pen, x, widths)
+
+
+@register_converter(numpy_ops.Pad)
+def pad(pen: Pen, operation: Any, x: Entries, constant_values: Any = None) -> Entries:
+    if operation.mode != "constant":
+        raise pen.refuse(f"pads with mode {operation.mode!r}")
+    width = operation.pad_width
+    pairs = [(width, width)] * x.ndim if isinstance(width, int) else [tuple(w) for w in width]
+    pairs = pairs * x.ndim if len(pairs) == 1 else pairs
+    axes = [a for a, (before, after) in enumerate(pairs) if before or after]
+    if x.separates(axes):
+        return relabel(x, axes, tuple(pen.call.outputs.shape), pen.call.number)
+    return pad_with_constant(pen, x, pairs)
 
 
 def pad_with_constant(pen: Pen, x: Entries, widths: list[tuple[int, int]]) -> Entries:

@@ -12,9 +12,10 @@ from keras.src.ops import core as core_ops
 from keras.src.ops import nn as nn_ops
 from keras.src.ops import numpy as numpy_ops
 
-from gmn_tf.convert.entries import Entries, index_along
+from gmn_tf.convert.entries import Entries, Weights, index_along
 from gmn_tf.convert.pen import Pen
 from gmn_tf.convert.registry import register_converter
+from gmn_tf.convert.variables import materialized
 
 
 def moved(x: Entries, function: Callable[[Any], Any]) -> Any:
@@ -33,6 +34,8 @@ def moved(x: Entries, function: Callable[[Any], Any]) -> Any:
 def gathered(x: Entries, numbers: np.ndarray) -> Entries:
     """The entries of `x` whose flat numbers are given, -1 not allowed; copies get a coordinate."""
     result = x.rearrange(lambda a: a.reshape(-1)[numbers])
+    if isinstance(x, Weights):
+        return result
     flat = numbers.reshape(-1)
     if np.unique(flat).size == flat.size:
         return result
@@ -43,7 +46,7 @@ def gathered(x: Entries, numbers: np.ndarray) -> Entries:
     return result.with_coordinates(copy.reshape(numbers.shape))
 
 
-@register_converter(layers.Flatten, layers.Reshape, numpy_ops.Reshape, numpy_ops.Ravel)
+@register_converter(layers.Flatten, layers.Reshape, numpy_ops.Reshape, numpy_ops.Ravel, weights=True)
 def reshape(pen: Pen, layer: Any, x: Entries) -> Entries:
     if getattr(layer, "data_format", None) == "channels_first" and x.ndim > 2:
         return moved(x, layer.call)
@@ -56,7 +59,7 @@ def permute(pen: Pen, layer: layers.Permute, x: Entries) -> Entries:
     return x.rearrange(lambda a: a.transpose((0, *layer.dims)))
 
 
-@register_converter(numpy_ops.Transpose)
+@register_converter(numpy_ops.Transpose, weights=True)
 def transpose(pen: Pen, operation: Any, x: Entries) -> Entries:
     return x.rearrange(lambda a: a.transpose(operation.axes))
 
@@ -66,23 +69,17 @@ def transpose(pen: Pen, operation: Any, x: Entries) -> Entries:
     numpy_ops.ExpandDims, numpy_ops.Squeeze, numpy_ops.Swapaxes, numpy_ops.Moveaxis, numpy_ops.Flip,
     numpy_ops.Roll, numpy_ops.Repeat, numpy_ops.Tile, numpy_ops.Diagonal, numpy_ops.BroadcastTo,
     numpy_ops.Split, core_ops.Unstack, core_ops.Slice, nn_ops.DepthToSpace, nn_ops.SpaceToDepth,
+    weights=True,
 )  # fmt: skip
 def move(pen: Pen, operation: Any, x: Entries, *args: Any, **kwargs: Any) -> Any:
     return moved(x, lambda t: operation.call(t, *args, **kwargs))
 
 
-@register_converter(numpy_ops.GetItem)
+@register_converter(numpy_ops.GetItem, weights=True)
 def get_item(pen: Pen, operation: Any, x: Entries, key: Any) -> Entries:
     if any(isinstance(k, Entries) for k in keras.tree.flatten(key)):
         raise pen.refuse("is indexed by a tensor that the network computes")
     return moved(x, lambda t: operation.call(t, key))
-
-
-@register_converter(numpy_ops.Take)
-def take(pen: Pen, operation: Any, x: Entries, indices: Any) -> Entries:
-    if isinstance(indices, Entries) or not isinstance(x, Entries):
-        raise pen.refuse("takes entries by indices that the network computes")
-    return moved(x, lambda t: operation.call(t, indices))
 
 
 @register_converter(layers.RepeatVector)
@@ -101,6 +98,7 @@ def _existing(*names: str) -> list[type]:
         "GaussianDropout", "GaussianNoise", "ActivityRegularization", "Identity", "Masking", "InputLayer",
     ),
     core_ops.ConvertToTensor, core_ops.Cast, core_ops.StopGradient, numpy_ops.Copy,
+    weights=True,
 )  # fmt: skip
 def identity(pen: Pen, layer: Any, x: Entries, **settings: Any) -> Entries:
     """Nothing at inference (Masking changes what later layers skip, alike for every feature)."""
@@ -112,12 +110,12 @@ def concatenate_layer(pen: Pen, layer: layers.Concatenate, inputs: Sequence[Entr
     return concatenated(inputs, layer.axis)
 
 
-@register_converter(numpy_ops.Concatenate)
+@register_converter(numpy_ops.Concatenate, weights=True)
 def concatenate(pen: Pen, operation: Any, xs: Sequence[Any]) -> Entries:
     return concatenated(_all_entries(pen, xs), operation.axis)
 
 
-@register_converter(numpy_ops.Stack)
+@register_converter(numpy_ops.Stack, weights=True)
 def stack(pen: Pen, operation: Any, x: Sequence[Any]) -> Entries:
     axis = operation.axis
     expanded = [e.rearrange(lambda a: np.expand_dims(a, axis)) for e in _all_entries(pen, x)]
@@ -125,11 +123,22 @@ def stack(pen: Pen, operation: Any, x: Sequence[Any]) -> Entries:
 
 
 def _all_entries(pen: Pen, xs: Sequence[Any]) -> list[Entries]:
-    return [x if isinstance(x, Entries) else pen.constant(keras.ops.convert_to_numpy(x)) for x in xs]
+    """Operands as entries; variables stay variables only among themselves."""
+    if all(isinstance(x, Weights) for x in xs):
+        return list(xs)
+    return [
+        materialized(pen, x) if isinstance(x, Entries) else pen.constant(keras.ops.convert_to_numpy(x))
+        for x in xs
+    ]
 
 
 def concatenated(inputs: Sequence[Entries], axis: int) -> Entries:
     """One tensor after another; where an entry might stand twice, the operand's number is appended."""
+    if isinstance(inputs[0], Weights):
+        return Weights(
+            np.concatenate([x.node for x in inputs], axis=axis),
+            via=np.concatenate([x.via for x in inputs], axis=axis),
+        )
     width = max(len(x.coordinates) for x in inputs)
     padded = [
         (*x.coordinates, *[np.broadcast_to(np.int64(0), x.shape)] * (width - len(x.coordinates)))
