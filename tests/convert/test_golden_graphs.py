@@ -372,6 +372,23 @@ def test_einsum_dense_that_reads_its_kernel_transposed():
     }
 
 
+def test_einsum_dense_whose_bias_lies_across_its_kernel():
+    # Kernel [b, c, d] = [1, 2, 3], result nodes in its order (c, d), but the result and the bias are [d, c].
+    graph = graph_of(
+        keras.Input((1,)), layers.EinsumDense("ab,bcd->adc", output_shape=(3, 2), bias_axes="dc", name="e")
+    )
+    cells = [(c, d) for c in range(2) for d in range(3)]
+    weights = {f"neuron0.0 -> neuron1.{i} linear e/kernel[0, {c}, {d}]" for i, (c, d) in enumerate(cells)}
+    biases = {f"bias1.0 -> neuron1.{i} bias e/bias[{d}, {c}]" for i, (c, d) in enumerate(cells)}
+    assert edges(graph) == weights | biases
+    # Slots of this block do not follow one another; values must all the same.
+    flat = np.arange(12.0, dtype=np.float32)
+    carried = graph.edges["slot"]
+    assert np.any(np.diff(carried[6:]) != 1)
+    np.testing.assert_array_equal(graph.values(flat), flat[carried])
+    np.testing.assert_array_equal(graph.flat(graph.values(flat)), flat)
+
+
 def test_pooling_over_neurons():
     # The maximum of neurons (0, 1) and of (2, 3).
     graph = graph_of(

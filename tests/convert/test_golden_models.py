@@ -58,6 +58,22 @@ def concatenation_of_a_shared_layers_outputs():
     return dense_head(a, layers.Concatenate()([d(a[:, :2]), d(a[:, 2:])]))
 
 
+# Every neuron is read twice, with other weights: it moves with both.
+@case(f(3))
+def a_tensor_beside_itself():
+    a = vector()
+    x = layers.Dense(3)(a)
+    return dense_head(a, layers.Concatenate()([x, x]))
+
+
+# The same along a new axis of 3 places.
+@case(f(3))
+def a_tensor_stacked_on_itself():
+    a = vector()
+    x = layers.Dense(3)(a)
+    return dense_head(a, layers.Flatten()(ops.stack([x, x, x], axis=1)))
+
+
 # x has 3 channels, s one; the product of s and channel c goes with c.
 @case(f(3))
 def broadcast_multiply_then_flatten():
