@@ -152,7 +152,7 @@ def _train(
     if placement.is_chief and state.epoch:
         publish(run, state, model)
 
-    listeners = ()
+    listeners: tuple[Board, ...] = ()
     if placement.is_chief:
         listeners = (Board(run / LOGS, judged_targets, epochs=settings.epochs),)
     keeper = Keeper(

@@ -16,13 +16,14 @@ import pytest
 
 from gmn_tf.errors import GmnError, RunError, SchemaError
 from gmn_tf.graph.parameter_graph import ParameterGraph
+from gmn_tf.tasks import statnn
 from gmn_tf.tasks.metrics import r2
 from gmn_tf.training.evaluate import evaluate, table_text
 from gmn_tf.training.fit import train_accuracy
 from gmn_tf.training.run import Run
 from gmn_tf.training.state import State
 
-EPOCHS = 5
+EPOCHS = 4
 TINY = {
     "batch_size": 8,
     "learning_rate": 1e-2,
@@ -35,6 +36,7 @@ TINY = {
     "readout_heads": 1,
     "max_layers": 16,
     "max_groups": 16,
+    "readout_dropout_rate": 0.0,  # chance would differ between replicas
 }
 """Settings of a metanetwork that traces and trains in seconds."""
 WORKER = Path(__file__).with_name("worker.py")
@@ -73,10 +75,12 @@ def same_curve(run: Path, reference: Path, tolerance: float = 1e-4) -> None:
 
 @pytest.fixture(scope="module")
 def run(zoo_path, tmp_path_factory) -> Path:
-    """An uninterrupted run on one device, under XLA."""
+    """An uninterrupted run on one device."""
     out = tmp_path_factory.mktemp("fit") / "run"
     said: list[str] = []
-    summary = train_accuracy(zoo_path, out, epochs=EPOCHS, progress=False, say=said.append, **TINY)
+    summary = train_accuracy(
+        zoo_path, out, epochs=EPOCHS, jit_compile=False, progress=False, say=said.append, **TINY
+    )
     assert summary["trained"] and summary["epochs"] == EPOCHS and not said
     return out
 
@@ -126,7 +130,9 @@ def test_loaded_run_predicts_what_was_judged(run, zoo):
     np.testing.assert_allclose(opened.predict_graphs(networks), predictions, atol=1e-6)
 
 
-def test_evaluate_reports_and_draws(run, zoo, tmp_path):
+def test_evaluate_reports_and_draws(run, zoo, tmp_path, monkeypatch):
+    monkeypatch.setattr(statnn, "MAX_TREES", 20)
+    monkeypatch.setattr(statnn, "LEAF_NODES", (7,))
     report = evaluate(run, zoo, out=tmp_path / "evaluation", samples=50)
     assert json.loads((tmp_path / "evaluation" / "report.json").read_text()) == report
     assert (tmp_path / "evaluation" / "scatter.png").read_bytes()[:4] == b"\x89PNG"
@@ -149,7 +155,7 @@ def test_finished_run_says_so_and_does_nothing(run, zoo_path):
 
 
 def test_refusals(run, zoo_path, tmp_path):
-    with pytest.raises(RunError, match="learning_rate was 0.01, is 0.02"):
+    with pytest.raises(RunError, match=r"learning_rate was 0\.01, is 0\.02"):
         train_accuracy(zoo_path, run, epochs=EPOCHS, progress=False, **{**TINY, "learning_rate": 0.02})
     with pytest.raises(RunError, match="node_dim was 4, is 5"):
         train_accuracy(zoo_path, run, epochs=EPOCHS, progress=False, **{**TINY, "node_dim": 5})
@@ -203,17 +209,17 @@ def test_patience_and_best_survive_in_the_state(tmp_path):
 
 def test_killed_in_the_middle_of_an_epoch_and_resumed(run, zoo_path, tmp_path):
     out = tmp_path / "killed"
-    process = start(zoo_path, out, kill=[3, 1])
+    process = start(zoo_path, out, kill=[2, 1])
     output, _ = process.communicate(timeout=180)
     assert process.returncode == -signal.SIGKILL, output
     before = State.load(out)
-    assert before.epoch == 3 and not before.finished
-    assert len(history(out)["epoch"]) == 3
+    assert before.epoch == 2 and not before.finished
+    assert len(history(out)["epoch"]) == 2
     assert not list(out.rglob(".*")), "nothing half-written"
-    assert "goes on after epoch 3" in finish(start(zoo_path, out))
+    assert "goes on after epoch 2" in finish(start(zoo_path, out))
     after, whole = State.load(out), State.load(run)
     same_curve(out, run)
-    assert [row["epoch"] for row in after.history[:3]] == [row["epoch"] for row in before.history]
+    assert [row["epoch"] for row in after.history[:2]] == [row["epoch"] for row in before.history]
     assert (after.best_epoch, after.waited) == (whole.best_epoch, whole.waited)
     assert after.best_loss == pytest.approx(whole.best_loss, rel=1e-4)
     for ours, theirs in zip(after.best_weights, whole.best_weights, strict=True):
@@ -255,3 +261,8 @@ def test_bad_tf_config_is_refused(text, monkeypatch):
     monkeypatch.setenv("TF_CONFIG", text)
     with pytest.raises(RunError, match="TF_CONFIG"):
         place("multiworker")
+
+
+def test_xla_gives_the_same_curve(run, zoo_path, tmp_path):
+    train_accuracy(zoo_path, tmp_path / "xla", epochs=EPOCHS, jit_compile=True, progress=False, **TINY)
+    same_curve(tmp_path / "xla", run, tolerance=1e-3)

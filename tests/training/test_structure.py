@@ -27,8 +27,8 @@ def test_one_channel_is_the_parameter_graph(zoo, graphs):
 
 
 def test_bundles_by_hand(graphs):
-    # Conv 3 x 3 from 1 to 2 channels: 18 weights in 2 edges. Flatten of 2 x 2 places, Dense(2): 16 weights, each
-    # channel's 4 places are 4 channels of one edge: 4 edges.
+    # Conv 3 x 3 from 1 to 2 channels: 18 weights in 2 edges. Flatten of 2 x 2 places, Dense(2): 16 weights,
+    # each channel's 4 places are 4 values of one edge: 4 edges.
     structure = Structure.of(graphs[0], channels=9)
     counts = {
         int(kind): int((structure.edges[schema.TYPE] == kind).sum())
