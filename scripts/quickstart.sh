@@ -45,7 +45,7 @@ train=("$gmn_tf" train accuracy --zoo "$out/zoo" --out "$out/run" --seed "$seed"
 [[ -z $epochs ]] || train+=(--epochs "$epochs")
 
 stage "1. a population of $size networks" \
-    "$gmn_tf" zoo --data digits --family cnn --size "$size" --seed "$seed" --keras 8 --out "$out/zoo"
+    "$gmn_tf" zoo --data digits --family cnn --size "$size" --seed "$seed" --keras 6 --out "$out/zoo"
 stage "2. the metanetwork" "${train[@]}"
 stage "3. the comparison on held-out networks" "$gmn_tf" evaluate --run "$out/run" --zoo "$out/zoo"
 networks=("$out"/zoo/keras/*.keras)
