@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from gmn_tf.convert.entries import Entries, index_along
 from gmn_tf.convert.pen import Pen
+from gmn_tf.convert.relations import first_along, outside, pack, shared_axes, signatures, unique_rows
 from gmn_tf.graph import schema
 
 
 def attend(
-    pen: Pen, query: np.ndarray, key: np.ndarray, value: np.ndarray, mask: np.ndarray | None
+    pen: Pen, query: np.ndarray, key: np.ndarray, value: np.ndarray, mask: Entries | None
 ) -> np.ndarray:
     """Nodes of the attended values, one set per head.
 
@@ -22,7 +24,7 @@ def attend(
         query: node ids [heads, key_dim].
         key: node ids [kv_heads, key_dim]; heads share keys in consecutive groups.
         value: node ids [kv_heads, value_dim].
-        mask: node ids of an attention mask, any shape, or None.
+        mask: an attention mask of any shape, or None.
 
     Returns:
         Node ids [heads, value_dim].
@@ -39,9 +41,28 @@ def attend(
     canvas.add_edges(key[of_head], pair, type=schema.EdgeType.PAIR, layer=layer, kernel_position=[1])
     canvas.add_edges(pair, head[:, None], type=schema.EdgeType.HEAD, layer=layer)
     if mask is not None:
-        canvas.add_edges(mask.reshape(-1, 1), head[None, :], type=schema.EdgeType.OPERAND, layer=layer)
+        node, position = _readings(mask)
+        canvas.add_edges(
+            node[:, None],
+            head[None, :],
+            type=schema.EdgeType.OPERAND,
+            layer=layer,
+            entry_position=None if position is None else [p[:, None] for p in position],
+        )
     layer = canvas.new_layer()
     out = canvas.add_nodes((heads, value.shape[1]), type=schema.NodeType.NEURON, layer=layer)
     canvas.add_edges(head[:, None], out, type=schema.EdgeType.WEIGHTED, layer=layer)
     canvas.add_edges(value[of_head], out, type=schema.EdgeType.WEIGHTED, layer=layer)
     return out
+
+
+def _readings(mask: Entries) -> tuple[np.ndarray, list[np.ndarray] | None]:
+    """The mask's nodes, and which queries and keys each of them speaks of (None where all alike)."""
+    dropped = shared_axes([mask.node], mask.details, range(mask.ndim))
+    core = first_along(mask.node, dropped)
+    nodes, group = unique_rows(core.reshape(-1))
+    places = [first_along(index_along(mask.shape, a), dropped) for a in range(mask.ndim) if a not in dropped]
+    details = [np.broadcast_to(d, core.shape).reshape(-1) for d in (*places, *outside(mask.details, dropped))]
+    if not details:
+        return nodes[:, 0], None
+    return nodes[:, 0], pack([signatures(group, np.stack(details, axis=1))])

@@ -218,7 +218,9 @@ def combine(
         activation=activation,
         stage=Stage.RESIDUAL if residual else Stage.WEIGHTS,
     )
-    ordered = not commutative or not _exchangeable(pen, spread)
+    in_row = np.sort(tuples, axis=1)
+    twice = bool(np.any(in_row[:, 1:] == in_row[:, :-1]))  # x + x: two edges between the same nodes
+    ordered = not commutative or twice or not _exchangeable(pen, spread)
     position = pack([signature])
     last = _last(pen, tuples) if residual and not ordered and position is None else None
     for number in range(len(operands)):

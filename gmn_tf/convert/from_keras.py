@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections import Counter
 from typing import Any
@@ -55,6 +56,8 @@ def _convert(
     outputs, output_index = _outputs([values[id(t)] for t in traced.outputs], pen)
     tie(pen.canvas, layout)
     _draw_the_rest(model, pen.canvas, layout, offsets, slots.left_out)
+    if trainable_only:
+        _empty_frozen_edges(pen.canvas, layout)
     structure = finish(pen.canvas, outputs=outputs, output_index=output_index)
     return ParameterGraph(
         structure,
@@ -63,6 +66,18 @@ def _convert(
         layer_names={new: pen.layer_names.get(old, "") for new, old in enumerate(structure.drawn_layers)},
         trainable_only=trainable_only,
     )
+
+
+def _empty_frozen_edges(canvas: Canvas, layout: WeightLayout) -> None:
+    """Weights of frozen layers leave the graph; their edges stay, parameterless, to join the rest."""
+    frozen = np.zeros(layout.size, bool)
+    for spec in layout.specs:
+        if not spec.is_state and not spec.trainable:
+            frozen[spec.offset : spec.offset + spec.size] = True
+    canvas.blocks = [
+        dataclasses.replace(b, slot=None) if b.slot is not None and frozen[b.slot].all() else b
+        for b in canvas.blocks
+    ]
 
 
 def _is_leaf(operation: Any) -> bool:

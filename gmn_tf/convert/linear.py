@@ -14,7 +14,15 @@ import numpy as np
 
 from gmn_tf.convert.entries import Entries, fresh, index_along
 from gmn_tf.convert.pen import Pen
-from gmn_tf.convert.relations import first_along, outside, pack, shared_axes, signatures, unique_rows
+from gmn_tf.convert.relations import (
+    first_along,
+    in_order,
+    outside,
+    pack,
+    shared_axes,
+    signatures,
+    unique_rows,
+)
 from gmn_tf.errors import ConversionError
 from gmn_tf.graph import schema
 
@@ -186,14 +194,22 @@ class _Table:
         return rows[:, 0], rows[:, 1], signatures(group, np.stack(columns, axis=1))
 
     def has_free_rows(self, pen: Pen) -> bool:
-        """Whether the rows are sets of free nodes of one operation that the kernel leaves exchangeable."""
-        nodes = self.node.reshape(-1)
-        if self.node.shape[1] < 2 or np.unique(nodes).size != nodes.size:
+        """Whether the rows are sets of free nodes of one operation that the kernel leaves exchangeable.
+
+        Each row holds nodes of its own, in the same pattern over the features, at the same coordinates.
+        """
+        count = self.node.shape[1]
+        nodes = np.unique(self.node)
+        if count < 2 or any(np.any(d != d[:, :1]) for d in self.details):
+            return False
+        pattern = in_order(self.node[:, 0])
+        if nodes.size != count * np.unique(pattern).size:
+            return False
+        if any(np.any(in_order(self.node[:, r]) != pattern) for r in range(count)):
             return False
         labels = pen.canvas.nodes
-        if np.unique(labels.layer[nodes]).size > 1 or np.any(labels.index[nodes] != schema.NO_INDEX):
-            return False
-        return all(np.all(d == d.flat[0]) for d in self.details)
+        one = np.unique(labels.layer[nodes]).size == 1 and np.unique(labels.type[nodes]).size == 1
+        return one and bool(np.all(labels.index[nodes] == schema.NO_INDEX))
 
 
 def _ranked(column: np.ndarray) -> np.ndarray:
@@ -230,8 +246,17 @@ def _linear_over_rows(
     value = canvas.add_nodes(results, type=schema.NodeType.VALUE, layer=layer)
     out = canvas.add_nodes((*row_sizes, *results), type=node_type, layer=layer)
     by_row = out.reshape(rows, value.size)
-    canvas.add_edges(table.node, row[None, :], type=schema.EdgeType.ROW, layer=layer)
-    canvas.add_edges(table.node, join[:, None], type=schema.EdgeType.JOIN, layer=layer)
+    _, where = np.unique(table.node, return_index=True)
+    member, member_row = table.node.reshape(-1)[where], where % rows
+    canvas.add_edges(member, row[member_row], type=schema.EdgeType.ROW, layer=layer)
+    position = pack([_ranked(d[:, 0]) for d in table.details])
+    canvas.add_edges(
+        table.node,
+        join[:, None],
+        type=schema.EdgeType.JOIN,
+        layer=layer,
+        entry_position=None if position is None else [p[:, None] for p in position],
+    )
     draw_kernel(Columns(join), value)
     canvas.add_edges(value.reshape(1, -1), by_row, type=schema.EdgeType.SHARED, layer=layer)
     canvas.add_edges(row[:, None], by_row, type=schema.EdgeType.ROW, layer=layer)

@@ -130,7 +130,12 @@ class Pen:
         )
         node = np.array(entries.node)
         node[missing] = ids[group]
-        return Entries(node, entries.coordinates, via=entries.via)
+        result = Entries(node, entries.coordinates, via=entries.via)
+        if group.size == len(rows):
+            return result
+        copy = np.zeros(node.shape, np.int64)  # equal constants, yet each may meet a weight of its own
+        copy[missing] = np.arange(group.size)
+        return result.with_coordinates(copy)
 
     def local(self, entries: Entries) -> Entries:
         """The same nodes after a function without parameters that treats every entry alike."""

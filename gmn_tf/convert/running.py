@@ -11,7 +11,7 @@ import numpy as np
 from keras import tree
 
 from gmn_tf.errors import ConversionError
-from gmn_tf.graph.layout import WeightLayout
+from gmn_tf.graph.layout import WeightLayout, set_weights
 
 _SIZES = (7, 19, 37, 70, 131, 260)  # tried for axes of unknown size
 
@@ -65,7 +65,8 @@ def _runner(model: Any, rng: np.random.Generator, size: int) -> Callable[[list[n
     def flat(outputs: Any) -> np.ndarray:
         return np.concatenate([np.asarray(o, np.float64).reshape(-1) for o in tree.flatten(outputs)])
 
-    if isinstance(model, keras.Model):
+    derived = any(hasattr(layer, "adapt_mean") for layer in model._flatten_layers())
+    if isinstance(model, keras.Model) and not derived:
         number = {id(v): i for i, v in enumerate(model.weights)}
         trainable = [number[id(v)] for v in model.trainable_variables]
         rest = [number.get(id(v)) for v in model.non_trainable_variables]
@@ -81,10 +82,10 @@ def _runner(model: Any, rng: np.random.Generator, size: int) -> Callable[[list[n
     def run_in_place(weights: list[np.ndarray]) -> np.ndarray:
         own = model.get_weights()
         try:
-            model.set_weights(weights)
-            return flat([o.numpy() for o in tree.flatten(model(batch, training=False))])
+            set_weights(model, weights)
+            return flat([np.asarray(o) for o in tree.flatten(model(batch, training=False))])
         finally:
-            model.set_weights(own)
+            set_weights(model, own)
 
     return run_in_place
 

@@ -115,7 +115,7 @@ class _Translator:
         if name == "SlicingOpLambda":
             return lambda tensor, slice_spec: tensor[slice_spec]
         cls = getattr(keras.layers, name, None)
-        if cls is None or not type(layer).__module__.startswith("tf_keras."):
+        if cls is None or name == "Lambda" or not type(layer).__module__.startswith("tf_keras."):
             raise UnsupportedLayerError(
                 f"tf_keras layer {layer.name!r} ({name}) has no counterpart among the layers of Keras 3; "
                 "build the model with Keras 3, where any layer can be taught to the converter"

@@ -169,6 +169,7 @@ class _Recorder:
             return recorder._call(operation, args, kwargs)
 
         with (
+            _plain_errors(),
             mock.patch.object(Layer, "__call__", layer_call),
             mock.patch.object(Operation, "symbolic_call", symbolic_call),
             # A layer that is called inside a Functional model goes through the same door.
@@ -300,6 +301,18 @@ class _Recorder:
             if symbol is item:
                 return variable
         return item
+
+
+@contextlib.contextmanager
+def _plain_errors() -> Iterator[None]:
+    """Keras does not rewrite errors into several coloured lines meanwhile."""
+    enabled = keras.config.is_traceback_filtering_enabled()
+    keras.config.disable_traceback_filtering()
+    try:
+        yield
+    finally:
+        if enabled:
+            keras.config.enable_traceback_filtering()
 
 
 class _ShapeFailure(Exception):

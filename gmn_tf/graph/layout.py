@@ -121,3 +121,11 @@ def numpy_dtype(name: str) -> Any:
 
         return ml_dtypes.bfloat16
     return np.dtype(name)
+
+
+def set_weights(model: Any, weights: Sequence[np.ndarray]) -> None:
+    """`model.set_weights`, and what Keras derives from weights once (Normalization's mean) derived anew."""
+    model.set_weights(list(weights))
+    for layer in model._flatten_layers():
+        if hasattr(layer, "adapt_mean") and getattr(layer, "built", False):
+            layer.finalize_state()

@@ -15,7 +15,7 @@ from gmn_tf.errors import ConversionError
 from gmn_tf.graph import schema
 from gmn_tf.graph.blocks import Block
 from gmn_tf.graph.folding import Structure
-from gmn_tf.graph.layout import WeightLayout
+from gmn_tf.graph.layout import WeightLayout, set_weights
 
 if TYPE_CHECKING:
     import tensorflow_gnn as tfgnn
@@ -202,7 +202,7 @@ class ParameterGraph:
 
         Values may be edited ones: a tied weight becomes the mean of its roles.
         """
-        model.set_weights(self.weights(values, base=model, average_roles=True))
+        set_weights(model, self.weights(values, base=model, average_roles=True))
 
     def locate(self, edge: int) -> tuple[str, tuple[int, ...]] | None:
         """The variable's path and the index in it of the weight on `edge`; None if it carries none."""
@@ -223,6 +223,10 @@ class ParameterGraph:
         """The edges that carry entry `index` of the variable `path` (usually one)."""
         for spec in self.layout.specs:
             if spec.path == path and not spec.is_state:
+                if len(index) != len(spec.shape) or not all(
+                    0 <= i < n for i, n in zip(index, spec.shape, strict=True)
+                ):
+                    raise ConversionError(f"index {tuple(index)} is outside {path!r} of shape {spec.shape}")
                 inside = np.ravel_multi_index(tuple(index), spec.shape) if spec.shape else 0
                 return np.flatnonzero(self.edges[schema.SLOT] == spec.offset + int(inside))
         raise ConversionError(
@@ -266,6 +270,7 @@ class ParameterGraph:
                 if isinstance(array, bytes):
                     digest.update(array)
                 elif array is not None:
+                    digest.update(repr(np.shape(array)).encode())
                     digest.update(np.ascontiguousarray(array, np.int64).tobytes())
         return digest.hexdigest()
 

@@ -80,6 +80,8 @@ def edge_permutation(graph: ParameterGraph, node_permutation: np.ndarray) -> np.
     Raises:
         ConversionError: the permutation is no automorphism, or two edges cannot be told apart.
     """
+    if any(np.any(column[node_permutation] != column) for column in graph.nodes.values()):
+        raise ConversionError("this permutation of nodes is no automorphism of the graph: it changes a label")
     edges = graph.edges
     labels = np.concatenate(
         [

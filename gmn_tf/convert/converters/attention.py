@@ -46,7 +46,7 @@ def multi_head_attention(
     q = _heads(_project(pen, layer._query_dense, query, "query", EdgeType.QUERY))
     k = _heads(_project(pen, layer._key_dense, key, "key", EdgeType.KEY))
     v = _heads(_project(pen, layer._value_dense, value, "value", EdgeType.VALUE))
-    mask = np.unique(attention_mask.node) if isinstance(attention_mask, Entries) else None
+    mask = pen.with_nodes(attention_mask) if isinstance(attention_mask, Entries) else None
     out = attend(pen, q, k, v, mask)
     shape = (*query.shape[:-1], *out.shape)
     attended = fresh(out, shape, range(len(shape) - 2))
