@@ -24,6 +24,7 @@ from gmn_tf.training.run import Run
 from gmn_tf.training.state import State
 
 EPOCHS = 4
+TIMEOUT = 400  # seconds; a process takes about 20 on a machine of its own
 TINY = {
     "batch_size": 8,
     "learning_rate": 1e-2,
@@ -55,7 +56,7 @@ def start(zoo_path, out, environment=None, **arguments) -> subprocess.Popen:
 
 
 def finish(process: subprocess.Popen) -> str:
-    output, _ = process.communicate(timeout=180)
+    output, _ = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 0, output
     return output
 
@@ -66,7 +67,7 @@ def history(run: Path) -> dict[str, np.ndarray]:
     return {name: np.array([float(row[name]) for row in rows]) for name in rows[0] if name != "best"}
 
 
-def same_curve(run: Path, reference: Path, tolerance: float = 1e-4) -> None:
+def same_curve(run: Path, reference: Path, tolerance: float = 1e-3) -> None:
     found, expected = history(run), history(reference)
     np.testing.assert_array_equal(found["epoch"], np.arange(1, EPOCHS + 1))
     for name in ("loss", "val_loss", "learning_rate"):
@@ -75,12 +76,10 @@ def same_curve(run: Path, reference: Path, tolerance: float = 1e-4) -> None:
 
 @pytest.fixture(scope="module")
 def run(zoo_path, tmp_path_factory) -> Path:
-    """An uninterrupted run on one device."""
+    """An uninterrupted run on one device, under XLA."""
     out = tmp_path_factory.mktemp("fit") / "run"
     said: list[str] = []
-    summary = train_accuracy(
-        zoo_path, out, epochs=EPOCHS, jit_compile=False, progress=False, say=said.append, **TINY
-    )
+    summary = train_accuracy(zoo_path, out, epochs=EPOCHS, progress=False, say=said.append, **TINY)
     assert summary["trained"] and summary["epochs"] == EPOCHS and not said
     return out
 
@@ -207,28 +206,30 @@ def test_patience_and_best_survive_in_the_state(tmp_path):
     assert again.best_weights[0] == [2.0] and again.waited == 3
 
 
-def test_killed_in_the_middle_of_an_epoch_and_resumed(run, zoo_path, tmp_path):
+def test_killed_on_two_replicas_and_resumed_on_one(run, zoo_path, tmp_path):
+    """SIGKILL in the middle of epoch 3 of a run on two replicas, which then goes on on one device."""
     out = tmp_path / "killed"
-    process = start(zoo_path, out, kill=[2, 1])
-    output, _ = process.communicate(timeout=180)
+    process = start(zoo_path, out, strategy="mirrored", replicas=2, kill=[2, 1])
+    output, _ = process.communicate(timeout=TIMEOUT)
     assert process.returncode == -signal.SIGKILL, output
     before = State.load(out)
     assert before.epoch == 2 and not before.finished
     assert len(history(out)["epoch"]) == 2
     assert not list(out.rglob(".*")), "nothing half-written"
-    assert "goes on after epoch 2" in finish(start(zoo_path, out))
+    for row, expected in zip(before.history, State.load(run).history, strict=False):
+        assert row["loss"] == pytest.approx(expected["loss"], rel=1e-3)
+        assert row["val_loss"] == pytest.approx(expected["val_loss"], rel=1e-3)
+
+    said: list[str] = []
+    train_accuracy(zoo_path, out, epochs=EPOCHS, jit_compile=False, progress=False, say=said.append, **TINY)
+    assert "goes on after epoch 2" in said[0]
     after, whole = State.load(out), State.load(run)
     same_curve(out, run)
-    assert [row["epoch"] for row in after.history[:2]] == [row["epoch"] for row in before.history]
+    assert after.history[:2] == before.history
     assert (after.best_epoch, after.waited) == (whole.best_epoch, whole.waited)
-    assert after.best_loss == pytest.approx(whole.best_loss, rel=1e-4)
+    assert after.best_loss == pytest.approx(whole.best_loss, rel=1e-3)
     for ours, theirs in zip(after.best_weights, whole.best_weights, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-2, atol=1e-3)
-
-
-def test_two_replicas_give_the_same_curve(run, zoo_path, tmp_path):
-    finish(start(zoo_path, tmp_path / "mirrored", strategy="mirrored", replicas=2))
-    same_curve(tmp_path / "mirrored", run, tolerance=1e-3)
 
 
 def test_two_workers_give_the_same_curve(run, zoo_path, tmp_path):
@@ -249,7 +250,7 @@ def test_two_workers_give_the_same_curve(run, zoo_path, tmp_path):
     ]
     for process in processes:
         finish(process)
-    same_curve(tmp_path / "workers", run, tolerance=1e-3)
+    same_curve(tmp_path / "workers", run)
 
 
 @pytest.mark.parametrize(
@@ -261,8 +262,3 @@ def test_bad_tf_config_is_refused(text, monkeypatch):
     monkeypatch.setenv("TF_CONFIG", text)
     with pytest.raises(RunError, match="TF_CONFIG"):
         place("multiworker")
-
-
-def test_xla_gives_the_same_curve(run, zoo_path, tmp_path):
-    train_accuracy(zoo_path, tmp_path / "xla", epochs=EPOCHS, jit_compile=True, progress=False, **TINY)
-    same_curve(tmp_path / "xla", run, tolerance=1e-3)
