@@ -33,6 +33,7 @@ class GroupReadout(tf.keras.layers.Layer):
         hidden_dim: width of z_g; the last hidden layer is twice that.
         num_heads: attention heads over groups.
         dropout_rate: before either of the last two linear maps.
+        group_dropout_rate: share of groups whose p_g is left out in a training step, label and all else kept.
 
     Call arguments:
         inputs: (graph with hidden states, groups, labels [groups, label_dim], statistics [groups, .]
@@ -48,12 +49,15 @@ class GroupReadout(tf.keras.layers.Layer):
         hidden_dim: int = 32,
         num_heads: int = 8,
         dropout_rate: float = 0.0,
+        group_dropout_rate: float = 0.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.units, self.hidden_dim = units, hidden_dim
         self.num_heads, self.dropout_rate = num_heads, dropout_rate
+        self.group_dropout_rate = group_dropout_rate
         dense = tf.keras.layers.Dense
+        self._group_dropout = tf.keras.layers.Dropout(group_dropout_rate, noise_shape=(None, 1))
         self._pooled = dense(hidden_dim, name="pooled")
         self._label = dense(2 * hidden_dim, name="label")
         self._encode = dense(hidden_dim, "silu", name="encode")
@@ -72,6 +76,7 @@ class GroupReadout(tf.keras.layers.Layer):
             "hidden_dim": self.hidden_dim,
             "num_heads": self.num_heads,
             "dropout_rate": self.dropout_rate,
+            "group_dropout_rate": self.group_dropout_rate,
         }
 
     def call(self, inputs: tuple[tfgnn.GraphTensor, EdgeGroups, tf.Tensor, tf.Tensor | None]) -> tf.Tensor:
@@ -83,9 +88,10 @@ class GroupReadout(tf.keras.layers.Layer):
         pooled = [mean, tf.sqrt(spread + _SMALLEST)]
         if statistics is not None:
             pooled.append(statistics)
+        p = self._group_dropout(tf.concat(pooled, axis=-1))
         label = self._label(labels)
         gain, shift = label[:, : self.hidden_dim], label[:, self.hidden_dim :]
-        encoded = tf.nn.silu(self._pooled(tf.concat(pooled, axis=-1)) * (1.0 + gain) + shift)
+        encoded = tf.nn.silu(self._pooled(p) * (1.0 + gain) + shift)
         encoded = self._encode(encoded)  # [C * S, hidden]
         query = self._query(tf.concat([labels, encoded], axis=-1))
 

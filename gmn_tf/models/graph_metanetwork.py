@@ -52,7 +52,8 @@ class GraphMetanetwork(tf.keras.Model):
         num_frequencies: sine and cosine pairs of the value that join its encoder's input.
         readout_dim, readout_heads: width and attention heads of the readout over layers.
         readout_statistics: whether moments and quantiles of the values in each group join it.
-        readout_dropout_rate: in the readout alone, which is where a small training set is overfitted.
+        readout_dropout_rate, group_dropout_rate: in the readout alone, where a small training set is
+            overfitted: of its hidden units, and of whole groups.
         initial_step: for output="edge", a learnt factor of the answer that starts here, so that an
             edit `weights + answer` starts small; None for none.
         max_layers, max_groups: room for layers and for (layer, type) groups per network; what is beyond
@@ -86,6 +87,7 @@ class GraphMetanetwork(tf.keras.Model):
         readout_heads: int = 8,
         readout_statistics: bool = True,
         readout_dropout_rate: float = 0.3,
+        group_dropout_rate: float = 0.1,
         initial_step: float | None = None,
         max_layers: int = 64,
         max_groups: int = 64,
@@ -114,6 +116,7 @@ class GraphMetanetwork(tf.keras.Model):
             "readout_heads": readout_heads,
             "readout_statistics": readout_statistics,
             "readout_dropout_rate": readout_dropout_rate,
+            "group_dropout_rate": group_dropout_rate,
             "initial_step": initial_step,
             "max_layers": max_layers,
             "max_groups": max_groups,
@@ -160,6 +163,7 @@ class GraphMetanetwork(tf.keras.Model):
                 hidden_dim=readout_dim,
                 num_heads=readout_heads,
                 dropout_rate=readout_dropout_rate,
+                group_dropout_rate=group_dropout_rate,
                 name="readout",
             )
         self(_smallest_graph(num_channels))

@@ -107,7 +107,10 @@ CASES = {
         lambda layer, graph: tf.concat(list(convolve(layer, graph).values()), axis=-1),
     ),
     "ResidualState": (lambda: ResidualState(DIM, use_layer_normalization=False), next_state),
-    "GroupReadout": (lambda: GroupReadout(2, hidden_dim=6, num_heads=2), read_out),
+    "GroupReadout": (
+        lambda: GroupReadout(2, hidden_dim=6, num_heads=2, dropout_rate=0.2, group_dropout_rate=0.2),
+        read_out,
+    ),
     "GraphMetanetwork": (
         lambda: GraphMetanetwork(num_blocks=1, node_dim=5, edge_dim=6, message_dim=7, global_dim=3),
         lambda layer, graph: layer(graph),

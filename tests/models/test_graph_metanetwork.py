@@ -183,8 +183,8 @@ def test_learns_what_needs_the_graph():
     data = [batch(64 * i, 64) for i in range(16)]
     held_out, truth = batch(10**6, 256)
     tf.keras.utils.set_random_seed(0)
-    widths = {"node_dim": 16, "edge_dim": 16, "message_dim": 16, "readout_dropout_rate": 0.0}
-    model = GraphMetanetwork(num_blocks=1, **widths)
+    widths = {"node_dim": 16, "edge_dim": 16, "message_dim": 16}
+    model = GraphMetanetwork(num_blocks=1, readout_dropout_rate=0.0, group_dropout_rate=0.0, **widths)
     model.adapt([graph for graph, _ in data])
     model.compile(tf.keras.optimizers.Adam(5e-3), "mse", jit_compile=True)
     stream = tf.data.Dataset.from_generator(
