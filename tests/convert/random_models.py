@@ -127,7 +127,8 @@ class Builder:
         return self.one_of(
             lambda t: ops.flip(t, axis=axis),
             lambda t: ops.roll(t, 1, axis=axis),
-            lambda t: t + ops.flip(ops.tanh(t), axis=axis),
+            lambda t: t + ops.flip(t, axis=axis),
+            lambda t: t * t,
             lambda t: ops.repeat(t, 2, axis=axis),
             lambda t: layers.Concatenate(axis=axis)([t, ops.tanh(t)]),
         )(x)
@@ -141,7 +142,7 @@ class Builder:
     def skip(self, x):
         """A long skip connection, where an earlier tensor fits."""
         fitting = [s for s in self.stream[:-1] if tuple(s.shape) == tuple(x.shape) and s is not x]
-        return layers.Add()([self.one_of(*fitting), ops.tanh(x)]) if fitting else None
+        return layers.Add()([self.one_of(*fitting), x]) if fitting else None
 
     # ---- vectors ---------------------------------------------------------------------------------------
 
@@ -213,8 +214,6 @@ class Builder:
         kind, smallest = self.one_of("ZeroPadding", "UpSampling", "Cropping"), min(x.shape[1:-1])
         if (kind == "Cropping" and smallest < 3) or (kind == "UpSampling" and smallest > 3):
             return None
-        if kind == "ZeroPadding":  # of channels
-            x = (layers.Conv1D if rank == 1 else layers.Conv2D)(x.shape[-1], 1)(x)
         return getattr(layers, f"{kind}{rank}D")(2 if kind == "UpSampling" else 1)(x)
 
     def flatten(self, x):
@@ -259,6 +258,24 @@ class Builder:
             y = layer(x, other if len(other.shape) == 3 else x, use_causal_mask=bool(self.rng.random() < 0.2))
         return layers.Add()([x, y]) if self.rng.random() < 0.6 else y
 
+    def recur(self, x):
+        if len(x.shape) != 3:
+            return None
+        cell = self.one_of(layers.SimpleRNN, layers.GRU, layers.LSTM)
+        layer = cell(int(self.rng.integers(2, 4)), return_sequences=bool(self.rng.random() < 0.6))
+        return layers.Bidirectional(layer)(x) if self.rng.random() < 0.3 else layer(x)
+
+    def scores(self, x):
+        """Attention written out in products."""
+        if len(x.shape) != 3:
+            return None
+        width = self.width()
+        q, k, v = (layers.Dense(width)(x) for _ in range(3))
+        if self.rng.random() < 0.5:
+            weights = ops.softmax(ops.matmul(q, ops.transpose(k, (0, 2, 1))) * width**-0.5, axis=-1)
+            return ops.matmul(weights, v)
+        return layers.Dot(axes=(2, 1))([ops.softmax(layers.Dot(axes=(2, 2))([q, k])), v])
+
     def token_in_front(self, x):
         if len(x.shape) != 3:
             return None
@@ -289,7 +306,8 @@ class Builder:
         "dense_block": 1, "shared": 1, "shared_normalization": 1, "nested": 1, "constant": 1, "move": 1,
         "reduce": 1, "skip": 2, "fold_up": 1, "spread": 1, "convolve": 3, "depthwise": 1, "transposed": 1,
         "pool": 1, "pad": 1, "flatten": 1, "pool_globally": 1, "reshape": 1, "permute": 1,
-        "blocks_of_pixels": 1, "attend": 2, "token_in_front": 1, "one_position": 1, "einsum": 1,
+        "blocks_of_pixels": 1, "attend": 2, "recur": 1, "scores": 1, "token_in_front": 1,
+        "one_position": 1, "einsum": 1,
     }  # fmt: skip
 
     def step(self, x):
