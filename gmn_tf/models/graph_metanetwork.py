@@ -49,6 +49,8 @@ class GraphMetanetwork(tf.keras.Model):
         global_dim: width of the global state, 0 for none.
         use_layer_normalization, dropout_rate: in every block.
         num_channels: channels of the edge feature `value`.
+        bundled: whether several channels are parallel edges in one (the taps of a kernel), rather than
+            several facts of one parameter; the statistics of the readout then pool them.
         num_frequencies: sine and cosine pairs of the value that join its encoder's input.
         readout_dim, readout_heads: width and attention heads of the readout over layers.
         readout_statistics: whether moments and quantiles of the values in each group join it.
@@ -82,6 +84,7 @@ class GraphMetanetwork(tf.keras.Model):
         use_layer_normalization: bool = True,
         dropout_rate: float = 0.0,
         num_channels: int = 1,
+        bundled: bool = True,
         num_frequencies: int = 0,
         readout_dim: int = 32,
         readout_heads: int = 8,
@@ -111,6 +114,7 @@ class GraphMetanetwork(tf.keras.Model):
             "use_layer_normalization": use_layer_normalization,
             "dropout_rate": dropout_rate,
             "num_channels": num_channels,
+            "bundled": bundled,
             "num_frequencies": num_frequencies,
             "readout_dim": readout_dim,
             "readout_heads": readout_heads,
@@ -123,6 +127,8 @@ class GraphMetanetwork(tf.keras.Model):
             "num_indices": num_indices,
             "position_buckets": position_buckets,
         }
+        self.bundled = bundled
+        self.num_statistics = NUM_STATISTICS * (1 if bundled else num_channels)
         self.per_edge = output == "edge"
         self.num_channels, self.global_dim = num_channels, global_dim
         self.max_layers, self.max_groups = max_layers, max_groups
@@ -156,7 +162,7 @@ class GraphMetanetwork(tf.keras.Model):
         else:
             if readout_statistics:
                 self._statistics_normalizer = LabelNormalizer(
-                    num_channels * NUM_STATISTICS, max_layers=max_layers, name="statistics"
+                    self.num_statistics, max_layers=max_layers, name="statistics"
                 )
             self._readout = GroupReadout(
                 units,
@@ -197,7 +203,7 @@ class GraphMetanetwork(tf.keras.Model):
             return answer if self._step is None else self._step * answer
         statistics = None
         if self._statistics_normalizer is not None:
-            raw = group_statistics(groups, edges[schema.VALUE])
+            raw = group_statistics(groups, edges[schema.VALUE], bundled=self.bundled)
             statistics = self._statistics_normalizer((groups.type, groups.layer, raw))
             statistics = tf.math.asinh(statistics)
         return self._readout((state, groups, labels, statistics))  # type: ignore[misc]
@@ -215,7 +221,7 @@ class GraphMetanetwork(tf.keras.Model):
                 so padding is left out by its weight.
         """
         values = LabelStatistics(self.num_channels, max_layers=self.max_layers)
-        statistics = LabelStatistics(self.num_channels * NUM_STATISTICS, max_layers=self.max_layers)
+        statistics = LabelStatistics(self.num_statistics, max_layers=self.max_layers)
         groups_of = tf.function(self._adaptation, reduce_retracing=True)
         for element in graphs:
             graph, weight = (element[0], element[-1]) if isinstance(element, tuple) else (element, None)
@@ -255,7 +261,7 @@ class GraphMetanetwork(tf.keras.Model):
             groups.count,
             groups.type,
             groups.layer,
-            group_statistics(groups, edges[schema.VALUE]),
+            group_statistics(groups, edges[schema.VALUE], bundled=self.bundled),
         )
 
 

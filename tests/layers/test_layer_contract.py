@@ -108,7 +108,7 @@ CASES = {
     ),
     "ResidualState": (lambda: ResidualState(DIM, use_layer_normalization=False), next_state),
     "GroupReadout": (
-        lambda: GroupReadout(2, hidden_dim=6, num_heads=2, dropout_rate=0.2, group_dropout_rate=0.2),
+        lambda: GroupReadout(2, hidden_dim=6, num_heads=2, group_dropout_rate=0.2),
         read_out,
     ),
     "GraphMetanetwork": (
