@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import subprocess
 import sys
-import time
 
 import keras
 import numpy as np
@@ -72,9 +72,10 @@ def test_help_is_quick_and_alike_for_both_names():
     ):
         elapsed = []
         for _ in range(3):
-            began = time.perf_counter()
+            began = os.times()
             done = subprocess.run([*start, "zoo", "--help"], capture_output=True, text=True, check=True)
-            elapsed.append(time.perf_counter() - began)
+            ended = os.times()  # processor time: others may be using this machine
+            elapsed.append(sum(ended[2:4]) - sum(began[2:4]))
         outputs.add(done.stdout)
         assert min(elapsed) < 1.0
     assert len(outputs) == 1
