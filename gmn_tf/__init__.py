@@ -27,7 +27,18 @@ _HOMES = {
     "load": "gmn_tf.export",
 }
 
-__all__ = ["__version__", *_HOMES]
+__all__ = [
+    "GmnError",
+    "GraphMetanetwork",
+    "ParameterGraph",
+    "UnsupportedLayerError",
+    "Zoo",
+    "__version__",
+    "check_symmetry",
+    "load",
+    "register_converter",
+    "supported_layers",
+]
 
 if TYPE_CHECKING:
     from gmn_tf.convert.check import check_symmetry

@@ -24,6 +24,8 @@ def prepare() -> None:
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # scikit-learn's OpenMP threads sleep while they wait, instead of taking the processor from others.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     if late:
         warnings.warn(
             f"TensorFlow was imported before gmn_tf, too early for {' and '.join(late)} to take effect: "

@@ -86,9 +86,8 @@ def _print(rows: list[dict]) -> None:
         table.add_row(str(row["seed"]), *cells, "-" if seconds is None else f"{seconds:.0f} s")
     Console(width=140).print(table)
     for figure, found in _summary(rows).items():
-        print(
-            f"{titles[figure]}: ahead on {found['ahead_on']} of {len(rows)} seeds, mean {found['mean_difference']:+.3f}"
-        )
+        ahead = f"ahead on {found['ahead_on']} of {len(rows)} seeds"
+        print(f"{titles[figure]}: {ahead}, mean {found['mean_difference']:+.3f}")
 
 
 if __name__ == "__main__":

@@ -29,8 +29,8 @@ def zoo(
     ] = 1400,
     seed: Annotated[int, typer.Option(help="Decides everything: the same seed makes the same zoo.")] = 0,
     workers: Annotated[
-        int, typer.Option(help="Processes; 1 uses all processors in this one, which is best on a few cores.")
-    ] = 1,
+        int | None, typer.Option(help="Processes of one thread each.", show_default="one per processor")
+    ] = None,
     keras_files: Annotated[
         int,
         typer.Option(

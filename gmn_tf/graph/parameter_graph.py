@@ -238,8 +238,12 @@ class ParameterGraph:
 
     def to_graph_tensor(self, values: np.ndarray) -> tfgnn.GraphTensor:
         """A scalar `tfgnn.GraphTensor` of one component; `values` is [num_edges] or [num_edges, channels]."""
-        tensor = importlib.import_module("gmn_tf.graph.tensor")
-        return tensor.from_parameter_graph(self, values)
+        tensor = importlib.import_module("gmn_tf.graph.tensor")  # the one module here that knows TensorFlow
+        nodes, edges = (
+            {**columns, schema.DEPTH: tensor.depth(columns[schema.LAYER], self.num_layers)}
+            for columns in (self.nodes, self.edges)
+        )
+        return tensor.assemble(nodes, edges, np.asarray(values, np.float32))
 
     def summary(self) -> str:
         """A table of operations: nodes, edges, parameters and edge types of each."""

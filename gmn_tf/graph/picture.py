@@ -54,8 +54,11 @@ def plot(graph: ParameterGraph, path: str | Path, *, values: np.ndarray | None =
     )
     axes.set_axis_off()
     beside = path.with_name(f".{path.name}.tmp")
-    figure.savefig(beside, dpi=110, format="png")
-    beside.replace(path)
+    try:
+        figure.savefig(beside, dpi=110, format="png")
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def _positions(graph: ParameterGraph) -> np.ndarray:
