@@ -47,11 +47,16 @@ def loss() -> Any:
     1 / (real networks in the GLOBAL batch) and each padding component 0, and replicas' gradients are
     added, so that the loss is the mean over the real networks of all replicas whatever their number.
     """
+    import tensorflow as tf
     import tf_keras
 
-    return tf_keras.losses.BinaryCrossentropy(
-        from_logits=True, reduction=tf_keras.losses.Reduction.SUM, name="bce"
-    )
+    class MembersCrossEntropy(tf_keras.losses.BinaryCrossentropy):
+        """Every column of the logits (a member of the readout) is taught the same target; their mean."""
+
+        def call(self, y_true: Any, y_pred: Any) -> Any:
+            return super().call(tf.broadcast_to(tf.reshape(y_true, [-1, 1]), tf.shape(y_pred)), y_pred)
+
+    return MembersCrossEntropy(from_logits=True, reduction=tf_keras.losses.Reduction.SUM, name="bce")
 
 
 def probability(logits: np.ndarray) -> np.ndarray:

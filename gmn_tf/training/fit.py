@@ -13,7 +13,7 @@ from typing import Any
 from gmn_tf.errors import RunError
 from gmn_tf.graph import schema
 from gmn_tf.tasks import accuracy
-from gmn_tf.training import files, judge, pipeline
+from gmn_tf.training import files, pipeline
 from gmn_tf.training.plan import Planner
 from gmn_tf.training.population import Population
 from gmn_tf.training.settings import Settings, optimizer
@@ -127,7 +127,7 @@ def _train(
     from gmn_tf.training.progress import Bar, Board
 
     train, validation = zoo.indices("train"), zoo.indices("validation")
-    population = Population.from_zoo(zoo, train, channels=settings.channels)
+    population = Population.from_zoo(zoo, train, channels=settings.channels, augment=settings.augment)
     judged = Population.from_zoo(zoo, validation, channels=settings.channels)
     targets, judged_targets = (accuracy.targets(zoo.table, part) for part in (train, validation))
     planner = Planner(
@@ -135,6 +135,7 @@ def _train(
     )
     budget = planner.budget(population.num_nodes, epochs=settings.epochs)
 
+    judge = build_model(model_config)
     tf_keras.utils.set_random_seed(settings.seed)
     with placement.strategy.scope():
         model = build_model(model_config)
@@ -150,7 +151,7 @@ def _train(
         if state.epoch:
             _restore(model, state, run)
     if placement.is_chief and state.epoch:
-        publish(run, state, model)
+        publish(run, state, judge)
 
     listeners: tuple[Board, ...] = ()
     if placement.is_chief:
@@ -160,7 +161,7 @@ def _train(
         run=run,
         state=state,
         validation=(judged, judged_targets),
-        predict=judge.predictor(model, channels=settings.channels),
+        judge=judge,
         steps=steps,
         write=placement.is_chief,
         listeners=listeners,

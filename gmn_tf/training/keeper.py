@@ -12,7 +12,7 @@ import numpy as np
 import tf_keras
 
 from gmn_tf.training import files
-from gmn_tf.training.judge import figures
+from gmn_tf.training.judge import figures, predictor
 from gmn_tf.training.population import Population
 from gmn_tf.training.settings import Settings
 from gmn_tf.training.state import State
@@ -32,7 +32,8 @@ class Keeper(tf_keras.callbacks.Callback):
         run: its folder.
         state: what is known so far; changed in place.
         validation: the validation networks and their accuracies [n].
-        predict: from a population to logits, see `gmn_tf.training.judge.predictor`.
+        judge: a metanetwork like the one that is trained, outside of any strategy: it answers and is
+            saved with the weights to be judged, so that no replica is disturbed.
         steps: per epoch.
         write: whether this process writes the run's folder (the chief does).
         listeners: called after the state is safe on disk.
@@ -45,14 +46,15 @@ class Keeper(tf_keras.callbacks.Callback):
         run: Path,
         state: State,
         validation: tuple[Population, np.ndarray],
-        predict: Callable[[Population], np.ndarray],
+        judge: Any,
         steps: int,
         write: bool = True,
         listeners: tuple[Listener, ...] = (),
     ) -> None:
         super().__init__()
         self.settings, self.run, self.state = settings, run, state
-        self.validation, self.predict, self.steps = validation, predict, steps
+        self.validation, self.judge, self.steps = validation, judge, steps
+        self.predict = predictor(judge, channels=settings.channels)
         self.write, self.listeners = write, listeners
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -60,13 +62,13 @@ class Keeper(tf_keras.callbacks.Callback):
         loss = float((logs or {}).get("loss", np.nan))
         weights = self.model.get_weights()
         population, targets = self.validation
+        judged = weights
         if settings.averaging:
             self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
             judged = self.model.get_weights()
-            logits = self.predict(population)
             self.model.set_weights(weights)
-        else:
-            judged, logits = weights, self.predict(population)
+        self.judge.set_weights(judged)
+        logits = self.predict(population)
         found = figures(targets, logits)
 
         state.epoch = epoch + 1
@@ -91,20 +93,17 @@ class Keeper(tf_keras.callbacks.Callback):
         self.model.stop_training = bool(state.finished)
         if self.write:
             state.save(self.run)
-            publish(self.run, state, self.model)
+            publish(self.run, state, self.judge)
         for listener in self.listeners:
             listener(row, logits)
 
 
-def publish(run: Path, state: State, model: Any) -> None:
-    """Writes what others read (best weights, history) from the state; the model keeps its weights."""
-    current = model.get_weights()
+def publish(run: Path, state: State, judge: Any) -> None:
+    """Writes what others read (best weights, history) from the state, with the help of a model like it."""
     if state.best_epoch in (0, state.epoch) or not (run / BEST_WEIGHTS).exists():
-        model.set_weights(state.best_weights or current)
-        try:
-            files.write(run / BEST_WEIGHTS, lambda beside: model.save_weights(str(beside)))
-        finally:
-            model.set_weights(current)
+        if state.best_epoch:
+            judge.set_weights(state.best_weights)
+        files.write(run / BEST_WEIGHTS, lambda beside: judge.save_weights(str(beside)))
     files.write_text(run / HISTORY, _csv(state.history))
 
 

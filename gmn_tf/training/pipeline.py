@@ -33,7 +33,13 @@ Columns = dict[str, dict[str, np.ndarray]]
 """Columns of a batch: {"nodes": {..., "sizes"}, "edges": {..., "value", "sizes"}}."""
 
 
-def collate(population: Population, members: np.ndarray, *, budget: Budget | None = None) -> Columns:
+def collate(
+    population: Population,
+    members: np.ndarray,
+    *,
+    budget: Budget | None = None,
+    variants: np.ndarray | None = None,
+) -> Columns:
     """The networks `members` as the columns of one scalar GraphTensor, a component each.
 
     Args:
@@ -41,6 +47,7 @@ def collate(population: Population, members: np.ndarray, *, budget: Budget | Non
         members: int [k], numbers in the population.
         budget: pads to these sizes: components without nodes behind the networks, and a last one that
             holds the padding nodes and edges (all labels 0, values 0). `None` adds nothing.
+        variants: int [k], which variant of each network; by default the networks themselves.
     """
     structures = [population.structure(int(member)) for member in members]
     node_sizes = np.array([s.num_nodes for s in structures], np.int32)
@@ -50,7 +57,10 @@ def collate(population: Population, members: np.ndarray, *, budget: Budget | Non
     offsets = np.repeat(np.cumsum(node_sizes, dtype=np.int32) - node_sizes, edge_sizes)
     edges[schema.SOURCE] = edges[schema.SOURCE] + offsets
     edges[schema.TARGET] = edges[schema.TARGET] + offsets
-    edges[schema.VALUE] = np.concatenate([population.values(int(member)) for member in members])
+    chosen = np.zeros(len(members), int) if variants is None else variants
+    edges[schema.VALUE] = np.concatenate(
+        [population.values(int(m), variant=int(v)) for m, v in zip(members, chosen, strict=True)]
+    )
     if budget is not None:
         total = int(node_sizes.sum())
         nodes = {name: _pad(column, budget.nodes, 0) for name, column in nodes.items()}
@@ -109,11 +119,13 @@ def training_dataset(
     fed = range(planner.replicas) if replicas is None else replicas
     targets = np.asarray(targets, np.float32)
     epoch = functools.lru_cache(maxsize=2)(planner.epoch)
+    variants = functools.lru_cache(maxsize=2)(planner.variants)
 
     def element(position: int) -> tuple[Columns, np.ndarray, np.ndarray]:
         step, replica = divmod(int(position), len(fed))
         number, step = divmod(step, planner.steps)
-        return _element(population, targets, epoch(first_epoch + number)[step], fed[replica], budget)
+        number += first_epoch
+        return _element(population, targets, epoch(number)[step], fed[replica], budget, variants(number))
 
     like = element(0)
     types = [array.dtype for array in tf.nest.flatten(like)]
@@ -156,7 +168,12 @@ def distributed_dataset(
 
 
 def _element(
-    population: Population, targets: np.ndarray, batch: Batch, replica: int, budget: Budget
+    population: Population,
+    targets: np.ndarray,
+    batch: Batch,
+    replica: int,
+    budget: Budget,
+    variants: np.ndarray,
 ) -> tuple[Columns, np.ndarray, np.ndarray]:
     members = batch[replica]
     target = np.zeros((budget.components, 1), np.float32)
@@ -165,7 +182,7 @@ def _element(
     weight[: len(members)] = 1.0 / sum(len(part) for part in batch)
     if not len(members):
         return _empty(population, budget), target, weight
-    return collate(population, members, budget=budget), target, weight
+    return collate(population, members, budget=budget, variants=variants[members]), target, weight
 
 
 def _empty(population: Population, budget: Budget) -> Columns:

@@ -66,6 +66,10 @@ class Planner:
             for number in generator.permutation(len(batches))
         ]
 
+    def variants(self, number: int) -> np.ndarray:
+        """Which variant of each network epoch `number` shows, int [n], any number from 0."""
+        return np.random.default_rng([self.seed, number, 1]).integers(0, 2**31, len(self.edges))
+
     def budget(self, nodes: np.ndarray, *, epochs: int) -> Budget:
         """The smallest padded size that holds every batch of the first `epochs` epochs.
 

@@ -33,8 +33,10 @@ class Population:
         self.num_edges = np.array([s.num_edges for s in self.structures], np.int64)[self.kinds]
 
     @classmethod
-    def from_zoo(cls, zoo: Zoo, indices: np.ndarray, *, channels: int = 1) -> Population:
-        """The networks `indices` of a zoo, in that order.
+    def from_zoo(
+        cls, zoo: Zoo, indices: np.ndarray, *, channels: int = 1, augment: bool = False
+    ) -> Population:
+        """The networks `indices` of a zoo, in that order; channels and augment as in `Structure.of`.
 
         Raises:
             ZooError: no index at all, or weights that are NaN or infinite; the network is named.
@@ -58,7 +60,7 @@ class Population:
                 _check_finite(weights[rows[position]], f"network {indices[position]} of the zoo")
             stored.append(weights)
             graph = ParameterGraph.from_keras(zoo.template(int(architecture)))
-            structures.append(Structure.of(graph, channels=channels))
+            structures.append(Structure.of(graph, channels=channels, augment=augment))
         kinds = kinds.ravel()
         return cls(structures, kinds, lambda i: stored[kinds[i]][rows[i]])
 
@@ -90,9 +92,9 @@ class Population:
         """Flat weights of network `member`."""
         return self._weights(member)
 
-    def values(self, member: int) -> np.ndarray:
-        """Values float32 [num_edges, channels] of network `member`."""
-        return self.structure(member).values(self.flat(member))
+    def values(self, member: int, *, variant: int = 0) -> np.ndarray:
+        """Values float32 [num_edges, channels] of network `member`, or of a variant of it."""
+        return self.structure(member).values(self.flat(member), variant=variant)
 
 
 def _check_finite(flat: np.ndarray, name: str) -> None:

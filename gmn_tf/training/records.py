@@ -105,7 +105,7 @@ def graph_spec(channels: int = 1) -> tfgnn.GraphTensorSpec:
 
     from gmn_tf.graph.tensor import graph_tensor_spec
 
-    plain = graph_tensor_spec(channels)
+    plain = graph_tensor_spec(channels, num_components=1)
     context = tfgnn.ContextSpec.from_field_specs(
         features_spec={
             NUMBER: tf.TensorSpec([1], tf.int64),

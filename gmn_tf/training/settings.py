@@ -10,6 +10,9 @@ from gmn_tf.errors import RunError
 CHANNELS = 9
 """Values that an edge of the default metanetwork carries: a 3 x 3 kernel is one edge."""
 
+MODEL = {"bundled": False, "readout_members": 4}
+"""Arguments of the default metanetwork: statistics of each tap of a kernel apart, four readouts averaged."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
@@ -27,21 +30,23 @@ class Settings:
             and kept; 0 for none.
         patience: epochs without a better validation loss after which training stops; 0 for never.
         seed: of the initial weights and of the shuffling.
+        augment: whether every epoch shows each network mirrored and turned at random.
         channels: values an edge may carry; 1 gives every parameter an edge of its own.
         model: arguments of `GraphMetanetwork`.
     """
 
-    epochs: int = 30
+    epochs: int = 24
     batch_size: int = 8
-    learning_rate: float = 2e-3
+    learning_rate: float = 3e-3
     warmup: float = 0.1
     weight_decay: float = 0.0
     clip_norm: float = 1.0
     averaging: float = 0.99
-    patience: int = 0
+    patience: int = 10
     seed: int = 0
+    augment: bool = True
     channels: int = CHANNELS
-    model: dict[str, Any] = dataclasses.field(default_factory=dict)
+    model: dict[str, Any] = dataclasses.field(default_factory=lambda: dict(MODEL))
 
     def __post_init__(self) -> None:
         checks = {

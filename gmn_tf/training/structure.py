@@ -14,6 +14,7 @@ import numpy as np
 from gmn_tf.errors import SchemaError
 from gmn_tf.graph import schema
 from gmn_tf.graph.tensor import assemble, depth
+from gmn_tf.training.augment import orientations
 
 if TYPE_CHECKING:
     import tensorflow_gnn as tfgnn
@@ -46,7 +47,8 @@ class Structure:
         nodes: columns type, layer, index, activation, depth, each [num_nodes].
         edges: columns source, target, type, layer, depth [num_edges], kernel_position and
             entry_position [num_edges, 3].
-        slots: int32 [num_edges, channels], places in the flat weights; -1 a parameterless edge, -2 no value.
+        slots: int32 [variants, num_edges, channels], places in the flat weights; -1 a parameterless edge,
+            -2 no value. The first variant is the network itself, see `gmn_tf.training.augment`.
         num_weights: length of the flat weights.
     """
 
@@ -56,7 +58,7 @@ class Structure:
     num_weights: int
 
     @classmethod
-    def of(cls, graph: Graph, *, channels: int = 1) -> Structure:
+    def of(cls, graph: Graph, *, channels: int = 1, augment: bool = False) -> Structure:
         """The structure of a parameter graph, bundled into edges of up to `channels` values.
 
         With 1 channel every edge stays as it is. With more, parallel edges that differ only in one of
@@ -64,7 +66,8 @@ class Structure:
         edge. A position of d coordinates is split into tiles with a side of `floor(channels ** (1/d))`: the
         place in the tile is the channel, the tile's number stands in the position's column. With 9
         channels a 3 x 3 kernel is one edge, a 5 x 5 kernel are four. The labels determine the channels and
-        the other way round, so that the bundled graph has the same automorphisms.
+        the other way round, so that the bundled graph has the same automorphisms. `augment` adds the
+        mirrored and turned variants.
         """
         if channels < 1:
             raise SchemaError(f"received channels={channels}, expected at least 1")
@@ -74,9 +77,10 @@ class Structure:
         edges = {name: np.asarray(graph.edges[name], np.int32) for name in edge_names}
         for name in (schema.KERNEL_POSITION, schema.ENTRY_POSITION):
             edges[name] = np.asarray(graph.edges[name], np.int32).reshape(-1, schema.POSITION_SIZE)
-        slots = np.asarray(graph.edges[schema.SLOT], np.int32)[:, np.newaxis]
-        if channels > 1:
-            edges, slots = _bundle(edges, slots[:, 0], channels)
+        slots = np.asarray(graph.edges[schema.SLOT], np.int32)[np.newaxis]
+        if augment:
+            slots = orientations({**edges, schema.SLOT: slots[0]})
+        edges, slots = _bundle(edges, slots, channels) if channels > 1 else (edges, slots[..., np.newaxis])
         layers = 1 + max(int(nodes[schema.LAYER].max(initial=0)), int(edges[schema.LAYER].max(initial=0)))
         nodes[schema.DEPTH] = depth(nodes[schema.LAYER], layers)
         edges[schema.DEPTH] = depth(edges[schema.LAYER], layers)
@@ -88,16 +92,22 @@ class Structure:
 
     @property
     def num_edges(self) -> int:
+        return self.slots.shape[1]
+
+    @property
+    def num_variants(self) -> int:
         return len(self.slots)
 
-    def values(self, flat: np.ndarray) -> np.ndarray:
+    def values(self, flat: np.ndarray, *, variant: int = 0) -> np.ndarray:
         """Values float32 [num_edges, channels] of flat weights [num_weights]; one gather."""
         if np.shape(flat) != (self.num_weights,):
             raise SchemaError(
                 f"received flat weights of shape {np.shape(flat)}, expected ({self.num_weights},): "
                 "the weights are of another architecture"
             )
-        return np.concatenate([np.asarray(flat, np.float32), _TABLE_END])[self.slots]
+        return np.concatenate([np.asarray(flat, np.float32), _TABLE_END])[
+            self.slots[variant % self.num_variants]
+        ]
 
     def graph_tensor(self, flat: np.ndarray) -> tfgnn.GraphTensor:
         """The network as a scalar GraphTensor of one component."""
@@ -122,11 +132,11 @@ def _bundle(
         raise SchemaError(
             "received a graph with parallel edges of equal labels, which cannot be bundled: use channels=1"
         )
-    bundled = np.full(len(first) * channels, _ABSENT, np.int32)
-    bundled[place] = slots
+    bundled = np.full((len(slots), len(first) * channels), _ABSENT, np.int32)
+    bundled[:, place] = slots
     columns = {name: edges[name][first] for name in order}
     columns[schema.KERNEL_POSITION], columns[schema.ENTRY_POSITION] = kernel[first], entry[first]
-    return columns, bundled.reshape(-1, channels)
+    return columns, bundled.reshape(len(slots), -1, channels)
 
 
 def _tiles(position: np.ndarray, channels: int) -> tuple[np.ndarray, np.ndarray]:

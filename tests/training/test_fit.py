@@ -38,6 +38,7 @@ TINY = {
     "max_layers": 16,
     "max_groups": 16,
     "readout_dropout_rate": 0.0,  # chance would differ between replicas
+    "group_dropout_rate": 0.0,
 }
 """Settings of a metanetwork that traces and trains in seconds."""
 WORKER = Path(__file__).with_name("worker.py")

@@ -36,15 +36,15 @@ def test_bundles_by_hand(graphs):
     }
     assert counts[schema.EdgeType.CONV] == 2
     assert counts[schema.EdgeType.LINEAR] == 4
-    assert (structure.slots[structure.edges[schema.TYPE] == schema.EdgeType.CONV] >= 0).all()
+    assert (structure.slots[0][structure.edges[schema.TYPE] == schema.EdgeType.CONV] >= 0).all()
     # The kernel is (3, 3, 1, 2): tap (i, j) of output channel o has slot 6 i + 2 j + o.
-    conv = np.sort(structure.slots[structure.edges[schema.TYPE] == schema.EdgeType.CONV], axis=0)
+    conv = np.sort(structure.slots[0][structure.edges[schema.TYPE] == schema.EdgeType.CONV], axis=0)
     np.testing.assert_array_equal(conv, [2 * np.arange(9), 2 * np.arange(9) + 1])
     # A 5 x 5 kernel takes the four tiles 3 x 3, 3 x 2, 2 x 3, 2 x 2 for each of the 3 x 3 channel pairs.
     wide = Structure.of(graphs[1], channels=9)
     tiled = wide.edges[schema.KERNEL_POSITION][:, 0] == 1
     assert tiled.sum() == 2 * 9
-    assert sorted({int((row >= 0).sum()) for row in wide.slots[tiled]}) == [4, 6]
+    assert sorted({int((row >= 0).sum()) for row in wide.slots[0][tiled]}) == [4, 6]
 
 
 @pytest.mark.parametrize("channels", [1, 2, 4, 9])
