@@ -56,6 +56,9 @@ class GraphMetanetwork(tf.keras.Model):
         readout_statistics: whether moments and quantiles of the values in each group join it.
         readout_dropout_rate, group_dropout_rate: in the readout alone, where a small training set is
             overfitted: of its hidden units, and of whole groups.
+        readout_members: readouts with weights of their own on the same states; the answer is their
+            mean, and each is taught by itself: in training the model returns [components,
+            units * readout_members], the members' answers side by side.
         initial_step: for output="edge", a learnt factor of the answer that starts here, so that an
             edit `weights + answer` starts small; None for none.
         max_layers, max_groups: room for layers and for (layer, type) groups per network; what is beyond
@@ -90,7 +93,8 @@ class GraphMetanetwork(tf.keras.Model):
         readout_heads: int = 8,
         readout_statistics: bool = True,
         readout_dropout_rate: float = 0.3,
-        group_dropout_rate: float = 0.1,
+        group_dropout_rate: float = 0.0,
+        readout_members: int = 1,
         initial_step: float | None = None,
         max_layers: int = 64,
         max_groups: int = 64,
@@ -101,6 +105,8 @@ class GraphMetanetwork(tf.keras.Model):
         super().__init__(**kwargs)
         if output not in ("graph", "edge"):
             raise SchemaError(f"received output={output!r}, expected 'graph' or 'edge'")
+        if readout_members < 1:
+            raise SchemaError(f"received readout_members={readout_members}, expected 1 or more")
         self._settings = {
             "units": units,
             "output": output,
@@ -121,6 +127,7 @@ class GraphMetanetwork(tf.keras.Model):
             "readout_statistics": readout_statistics,
             "readout_dropout_rate": readout_dropout_rate,
             "group_dropout_rate": group_dropout_rate,
+            "readout_members": readout_members,
             "initial_step": initial_step,
             "max_layers": max_layers,
             "max_groups": max_groups,
@@ -164,14 +171,17 @@ class GraphMetanetwork(tf.keras.Model):
                 self._statistics_normalizer = LabelNormalizer(
                     self.num_statistics, max_layers=max_layers, name="statistics"
                 )
-            self._readout = GroupReadout(
-                units,
-                hidden_dim=readout_dim,
-                num_heads=readout_heads,
-                dropout_rate=readout_dropout_rate,
-                group_dropout_rate=group_dropout_rate,
-                name="readout",
-            )
+            self._readout = [
+                GroupReadout(
+                    units,
+                    hidden_dim=readout_dim,
+                    num_heads=readout_heads,
+                    dropout_rate=readout_dropout_rate,
+                    group_dropout_rate=group_dropout_rate,
+                    name="readout" if readout_members == 1 else f"readout_{member}",
+                )
+                for member in range(readout_members)
+            ]
         self(_smallest_graph(num_channels))
 
     def get_config(self) -> dict[str, Any]:
@@ -206,7 +216,8 @@ class GraphMetanetwork(tf.keras.Model):
             raw = group_statistics(groups, edges[schema.VALUE], bundled=self.bundled)
             statistics = self._statistics_normalizer((groups.type, groups.layer, raw))
             statistics = tf.math.asinh(statistics)
-        return self._readout((state, groups, labels, statistics))  # type: ignore[misc]
+        answers = [readout((state, groups, labels, statistics)) for readout in self._readout or ()]
+        return tf.concat(answers, axis=-1) if training else tf.add_n(answers) / len(answers)
 
     def groups(self, graph: tfgnn.GraphTensor) -> EdgeGroups:
         """The (component, layer, type) groups of a graph's edges, as this model counts them."""

@@ -48,7 +48,7 @@ def close_state(pen: Pen, operation: CloseState, x: Entries, state: Entries, fol
         raise pen.refuse("passes on a state whose positions hold different nodes")
     source = np.broadcast_to(first_along(following.node, rest).reshape(-1), state.shape[-1:])
     target = np.broadcast_to(first_along(state.node, rest).reshape(-1), state.shape[-1:])
-    pen.canvas.add_edges(source, target, type=EdgeType.IDENTITY, layer=pen.canvas.new_layer())
+    pen.canvas.add_edges(source, target, type=EdgeType.RECURRENT, layer=pen.canvas.new_layer())
     return x
 
 
