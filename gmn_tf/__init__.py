@@ -19,7 +19,7 @@ _HOMES = {
     "ParameterGraph": "gmn_tf.graph.parameter_graph",
     "check_symmetry": "gmn_tf.convert.check",
     "register_converter": "gmn_tf.convert.registry",
-    "supported_layers": "gmn_tf.convert.registry",
+    "supported_layers": "gmn_tf.convert.supported",
     "UnsupportedLayerError": "gmn_tf.errors",
     "GmnError": "gmn_tf.errors",
     "GraphMetanetwork": "gmn_tf.models.graph_metanetwork",
@@ -42,7 +42,8 @@ __all__ = [
 
 if TYPE_CHECKING:
     from gmn_tf.convert.check import check_symmetry
-    from gmn_tf.convert.registry import register_converter, supported_layers
+    from gmn_tf.convert.registry import register_converter
+    from gmn_tf.convert.supported import supported_layers
     from gmn_tf.errors import GmnError, UnsupportedLayerError
     from gmn_tf.export import load
     from gmn_tf.graph.parameter_graph import ParameterGraph

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from keras import Layer, Operation
+from keras import Operation
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _CONVERTERS: dict[type, Callable[..., Any]] = {}
@@ -59,10 +59,9 @@ def takes_weights(converter: Callable[..., Any]) -> bool:
     return converter in _TAKE_WEIGHTS
 
 
-def supported_layers() -> list[str]:
-    """Names of the Keras layers that have a converter; any layer made of them is opened and works too."""
-    _load()
-    return sorted({cls.__name__ for cls in _CONVERTERS if issubclass(cls, Layer)})
+def registered() -> tuple[type, ...]:
+    """All classes that have a converter."""
+    return tuple(_CONVERTERS)
 
 
 def way_out(operation: Any) -> str:
@@ -72,7 +71,3 @@ def way_out(operation: Any) -> str:
         f"teach it with a converter, @gmn_tf.register_converter({name}), or build it from layers that "
         "gmn_tf.supported_layers() lists"
     )
-
-
-def _load() -> None:
-    import gmn_tf.convert.converters  # noqa: F401
