@@ -2,14 +2,17 @@
 
 BLISS (through igraph) finds generators of the group. An edge becomes two coloured vertices in a row in
 an undirected graph, and each complete bipartite block of equally labelled edges shares one such pair
-(a hub): the same group at a fraction of the size.
+(a hub): the same group at a fraction of the size. Twins are factored out before (see `twins`).
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import math
+import sys
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -17,6 +20,7 @@ from gmn_tf.errors import ConversionError
 from gmn_tf.graph import schema
 from gmn_tf.graph.blocks import Block
 from gmn_tf.graph.parameter_graph import ParameterGraph
+from gmn_tf.graph.twins import Hub, find_twins
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,17 +50,33 @@ class Automorphisms:
 
 def automorphisms(graph: ParameterGraph) -> Automorphisms:
     """Generators and order of the graph's automorphism group."""
+    hubs = list(_hubs(graph.blocks, graph.num_nodes))
+    labels = np.stack([np.asarray(graph.nodes[name], np.int64) for name in sorted(graph.nodes)], axis=1)
+    colours = np.unique(labels, axis=0, return_inverse=True)[1].reshape(-1)
+    twins = find_twins(colours, hubs)
+    rest, order = _search(colours * (graph.num_nodes + 1) + twins.class_size, twins.kept, hubs)
+    return Automorphisms(
+        generators=[*twins.generators(), *map(twins.lift, rest)],
+        order=order * math.prod(math.factorial(len(rows)) for rows in twins.classes),
+    )
+
+
+def _search(colours: np.ndarray, kept: np.ndarray, hubs: list[Hub]) -> tuple[list[np.ndarray], int]:
+    """Generators (all nodes long, others fixed) and order of the group on the kept nodes, by BLISS."""
     import igraph
 
-    hubs = list(_hubs(graph.blocks, graph.num_nodes))
-    node_colours = np.stack([np.asarray(graph.nodes[name], np.int64) for name in sorted(graph.nodes)], axis=1)
-    _, colours = np.unique(node_colours, axis=0, return_inverse=True)
+    nodes = np.flatnonzero(kept)
+    number_of = np.cumsum(kept) - 1
+    node_colours = np.unique(colours[nodes], return_inverse=True)[1].reshape(-1)
+    first = int(node_colours.max(initial=0)) + 1
     colour_of: dict[object, int] = {}
-    vertex_colours = [colours.reshape(-1)]
+    vertex_colours = [node_colours]
     edges = []
-    vertex = graph.num_nodes
-    first = int(colours.max(initial=0)) + 1
-    for colour, sources, targets in hubs:
+    vertex = nodes.size
+    for colour, all_sources, all_targets in hubs:
+        sources, targets = (number_of[ends[kept[ends]]] for ends in (all_sources, all_targets))
+        if not sources.size:  # inside a twin that is left out
+            continue
         number = colour_of.setdefault(colour, len(colour_of))
         vertex_colours.append(np.array([first + 2 * number, first + 2 * number + 1]))
         edges.append(np.stack([sources, np.full_like(sources, vertex)], axis=1))
@@ -65,13 +85,103 @@ def automorphisms(graph: ParameterGraph) -> Automorphisms:
         vertex += 2
     encoded = igraph.Graph(n=vertex, edges=np.concatenate(edges).tolist() if edges else [])
     colour_list = np.concatenate(vertex_colours).tolist()
-    found = encoded.automorphism_group(color=colour_list)
-    generators = {np.asarray(g[: graph.num_nodes], np.int64).tobytes() for g in found}
-    identity = np.arange(graph.num_nodes, dtype=np.int64).tobytes()
-    return Automorphisms(
-        generators=[np.frombuffer(g, np.int64) for g in sorted(generators - {identity})],
-        order=int(encoded.count_automorphisms(color=colour_list)),
-    )
+    with _numbers_of_any_length():
+        order = int(encoded.count_automorphisms(color=colour_list))
+    found = []
+    for generator in encoded.automorphism_group(color=colour_list) if order > 1 else []:
+        permutation = np.arange(kept.size)
+        permutation[nodes] = nodes[np.asarray(generator[: nodes.size], np.int64)]
+        if np.any(permutation[nodes] != nodes):
+            found.append(permutation)
+    return sorted(found, key=lambda g: g.tobytes()), order
+
+
+@contextlib.contextmanager
+def _numbers_of_any_length() -> Iterator[None]:
+    """igraph hands the order over as a decimal string; Python limits those to 4,300 digits."""
+    limit = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(0)
+    try:
+        yield
+    finally:
+        sys.set_int_max_str_digits(limit)
+
+
+class EdgeIndex:
+    """Finds the edge with given ends and labels; made once per graph, used for many permutations.
+
+    Raises:
+        ConversionError: two edges carry the same labels between the same nodes.
+    """
+
+    def __init__(self, graph: ParameterGraph) -> None:
+        self._nodes = graph.nodes
+        self._count = graph.num_nodes
+        # One operation after the other: small sorts, and its number needs no place in the key.
+        operations: dict[tuple[int, int], list[tuple[int, Block]]] = defaultdict(list)
+        start = 0
+        for block in graph.blocks:
+            operations[block.type, block.layer].append((start, block))
+            start += block.size
+        self._num_edges = start
+        self._operations = [_Operation(members, self._count) for members in operations.values()]
+
+    def permutation(self, node_permutation: np.ndarray) -> np.ndarray:
+        """See `edge_permutation`."""
+        if any(np.any(column[node_permutation] != column) for column in self._nodes.values()):
+            raise ConversionError(
+                "this permutation of nodes is no automorphism of the graph: it changes a label"
+            )
+        result = np.arange(self._num_edges)
+        fixed = node_permutation == np.arange(self._count)
+        for operation in self._operations:
+            moved = np.flatnonzero(~(fixed[operation.source] & fixed[operation.target]))
+            if moved.size:
+                result[operation.edge[moved]] = operation.destinations(moved, node_permutation)
+        return result
+
+
+class _Operation:
+    """The edges of one type and layer, sorted by label, source and target."""
+
+    def __init__(self, members: list[tuple[int, Block]], num_nodes: int) -> None:
+        blocks = [block for _, block in members]
+        edge = np.concatenate([np.arange(start, start + block.size) for start, block in members])
+        source = np.concatenate([b.column(schema.SOURCE) for b in blocks]).astype(np.int64)
+        target = np.concatenate([b.column(schema.TARGET) for b in blocks]).astype(np.int64)
+        label = _label(blocks)
+        self._num_nodes = num_nodes
+        self._key = (label * num_nodes + source) * num_nodes + target
+        order = np.argsort(self._key, kind="stable")
+        self.edge, self._key = edge[order], self._key[order]
+        self.source, self.target, self._label = source[order], target[order], label[order]
+        if np.any(self._key[1:] == self._key[:-1]):
+            raise ConversionError(
+                "internal error: two edges of the graph carry the same labels between the same nodes"
+            )
+
+    def destinations(self, moved: np.ndarray, node_permutation: np.ndarray) -> np.ndarray:
+        source, target = node_permutation[self.source[moved]], node_permutation[self.target[moved]]
+        key = (self._label[moved] * self._num_nodes + source) * self._num_nodes + target
+        place = np.minimum(np.searchsorted(self._key, key), self._key.size - 1)
+        if np.any(self._key[place] != key):
+            raise ConversionError(
+                "this permutation of nodes is no automorphism of the graph: it moves an edge to none"
+            )
+        return self.edge[place]
+
+
+def _label(blocks: list[Block]) -> np.ndarray:
+    """A number per edge for its kernel and entry position: int64, equal for equal positions."""
+    label = np.zeros(sum(block.size for block in blocks), np.int64)
+    for name in (schema.KERNEL_POSITION, schema.ENTRY_POSITION):
+        positions = np.concatenate([block.column(name) for block in blocks])
+        for column in positions.T:
+            if column.size and np.any(column != column[0]):
+                values, number = np.unique(column, return_inverse=True)
+                label = label * len(values) + number.reshape(-1)
+                _, label = np.unique(label, return_inverse=True)
+    return label.reshape(-1).astype(np.int64)
 
 
 def edge_permutation(graph: ParameterGraph, node_permutation: np.ndarray) -> np.ndarray:
@@ -80,46 +190,23 @@ def edge_permutation(graph: ParameterGraph, node_permutation: np.ndarray) -> np.
     Raises:
         ConversionError: the permutation is no automorphism, or two edges cannot be told apart.
     """
-    if any(np.any(column[node_permutation] != column) for column in graph.nodes.values()):
-        raise ConversionError("this permutation of nodes is no automorphism of the graph: it changes a label")
-    edges = graph.edges
-    labels = np.concatenate(
-        [
-            np.stack([edges[schema.TYPE], edges[schema.LAYER]], axis=1),
-            edges[schema.KERNEL_POSITION],
-            edges[schema.ENTRY_POSITION],
-        ],
-        axis=1,
-    )
-    _, label = np.unique(labels, axis=0, return_inverse=True)
-    label = label.reshape(-1).astype(np.int64)
-    count = np.int64(graph.num_nodes)
-    source = np.asarray(edges[schema.SOURCE], np.int64)
-    target = np.asarray(edges[schema.TARGET], np.int64)
-    key = (label * count + source) * count + target
-    order = np.argsort(key)
-    ordered = key[order]
-    if np.any(ordered[1:] == ordered[:-1]):
-        raise ConversionError(
-            "internal error: two edges of the graph carry the same labels between the same nodes"
-        )
-    moved = (label * count + node_permutation[source]) * count + node_permutation[target]
-    place = np.minimum(np.searchsorted(ordered, moved), ordered.size - 1)
-    if np.any(ordered[place] != moved):
-        raise ConversionError(
-            "this permutation of nodes is no automorphism of the graph: it moves an edge to none"
-        )
-    return order[place]
+    return EdgeIndex(graph).permutation(node_permutation)
 
 
-def permute_values(graph: ParameterGraph, values: np.ndarray, node_permutation: np.ndarray) -> np.ndarray:
-    """The values after every edge has moved with its nodes."""
+def permute_values(
+    graph: ParameterGraph,
+    values: np.ndarray,
+    node_permutation: np.ndarray,
+    *,
+    index: EdgeIndex | None = None,
+) -> np.ndarray:
+    """The values after every edge has moved with its nodes; `index` saves the search's preparation."""
     result = np.empty_like(values)
-    result[..., edge_permutation(graph, node_permutation)] = values
+    result[..., (index or EdgeIndex(graph)).permutation(node_permutation)] = values
     return result
 
 
-def _hubs(blocks: Iterable[Block], num_nodes: int) -> Iterable[tuple[object, np.ndarray, np.ndarray]]:
+def _hubs(blocks: Iterable[Block], num_nodes: int) -> Iterable[Hub]:
     """All edges as (colour, sources, targets) of complete bipartite, equally labelled sets."""
     by_operation: dict[tuple[int, int], list[Block]] = defaultdict(list)
     for block in blocks:
@@ -153,9 +240,7 @@ def _varying(array: np.ndarray, block: Block) -> set[int]:
     return {lead + axis for axis, size in enumerate(array.shape) if size > 1 and array.strides[axis] != 0}
 
 
-def _bicliques(
-    operation: tuple[int, int], blocks: list[Block], num_nodes: int
-) -> Iterable[tuple[object, np.ndarray, np.ndarray]]:
+def _bicliques(operation: tuple[int, int], blocks: list[Block], num_nodes: int) -> Iterable[Hub]:
     """Splits the edges of one operation by label, and each label by equal sets of targets."""
     columns = {
         name: np.concatenate([b.column(name) for b in blocks])

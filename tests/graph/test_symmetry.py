@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections import Counter, defaultdict
 
 import keras
@@ -13,7 +14,9 @@ from small_models import attention, cnn, grouped, mlp, residual, shared
 
 from gmn_tf import ParameterGraph
 from gmn_tf.errors import ConversionError
+from gmn_tf.graph import symmetry
 from gmn_tf.graph.symmetry import Automorphisms, automorphisms, edge_permutation, permute_values
+from gmn_tf.graph.twins import Twins
 
 # Orders worked out by hand: 3! hidden neurons, channels, stream, shared results; two groups of 2 channels and
 # 2 filters, (2! * 2!)^2 * 2; two heads with 2 query-key dimensions each, 2!^2 * 2, and one value dimension.
@@ -142,3 +145,45 @@ def test_positions_stop_permutations():
     assert automorphisms(graph).order == 6
     graph.blocks = tuple(dataclasses.replace(b, entry_position=None) for b in graph.blocks)
     assert automorphisms(graph).order == 6 * 24
+
+
+@pytest.mark.parametrize("build", MODELS)
+def test_the_group_is_the_same_without_factoring_twins_out(build, monkeypatch):
+    graph = ParameterGraph.from_keras(build())
+    factored = automorphisms(graph)
+    whole = Twins(classes=[], class_size=np.ones(graph.num_nodes, int), kept=np.ones(graph.num_nodes, bool))
+    monkeypatch.setattr(symmetry, "find_twins", lambda colours, hubs: whole)
+    searched = automorphisms(graph)
+    assert factored.order == searched.order
+    assert group_order(factored.generators) == group_order(searched.generators) == factored.order
+
+
+def test_twins_in_chains_are_found_and_their_partners_move_along():
+    # Three channels, each with its own depthwise result: three chains of two nodes; then two channels.
+    inputs = keras.Input((6, 6, 2))
+    x = keras.layers.Conv2D(3, 3, activation="relu")(inputs)
+    x = keras.layers.DepthwiseConv2D(2)(x)
+    x = keras.layers.Conv2D(2, 1)(x)
+    model = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.GlobalAveragePooling2D()(x)))
+    graph = ParameterGraph.from_keras(model)
+    group = automorphisms(graph)
+    assert group.order == 6 * 2
+    assert sorted(int(np.sum(g != np.arange(g.size))) for g in group.generators) == [2, 4, 6]
+
+
+def test_a_group_too_large_for_decimal_digits_has_its_order():
+    model = keras.Sequential(
+        [keras.Input((2,)), keras.layers.Dense(2048, activation="relu"), keras.layers.Dense(1)]
+    )
+    group = automorphisms(ParameterGraph.from_keras(model))  # 2048! has 5,895 digits
+    assert group.order == math.factorial(2048)
+
+
+def group_order(generators):
+    """By listing every product: for groups of some dozens."""
+    first = tuple(range(generators[0].size))
+    found, new = {first}, [first]
+    while new:
+        new = list({tuple(g[list(p)].tolist()) for g in generators for p in new} - found)
+        found.update(new)
+    return len(found)
