@@ -12,8 +12,8 @@ from gmn_tf.graph import schema
 
 def attend(
     pen: Pen, query: np.ndarray, key: np.ndarray, value: np.ndarray, mask: Entries | None
-) -> np.ndarray:
-    """Nodes of the attended values, one set per head.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes of the scores and of the attended values, one set per head.
 
     Pair nodes p[h, d] are fed by query and key, p[h, d] -> a[h] with the softmax over positions;
     a[h] and value v[h, d] -> o[h, d]. So heads stay exchangeable as wholes, and each head's
@@ -27,7 +27,7 @@ def attend(
         mask: an attention mask of any shape, or None.
 
     Returns:
-        Node ids [heads, value_dim].
+        Node ids [heads] and [heads, value_dim].
     """
     canvas = pen.canvas
     heads, kv_heads = query.shape[0], key.shape[0]
@@ -53,7 +53,7 @@ def attend(
     out = canvas.add_nodes((heads, value.shape[1]), type=schema.NodeType.NEURON, layer=layer)
     canvas.add_edges(head[:, None], out, type=schema.EdgeType.WEIGHTED, layer=layer)
     canvas.add_edges(value[of_head], out, type=schema.EdgeType.WEIGHTED, layer=layer)
-    return out
+    return head, out
 
 
 def _readings(mask: Entries) -> tuple[np.ndarray, list[np.ndarray] | None]:

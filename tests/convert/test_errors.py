@@ -157,16 +157,6 @@ def test_lora_weights():
     refused(model, "'net/d' (Dense) has LoRA weights", "merge them into the kernel")
 
 
-def test_attention_scores_as_an_output():
-    a = sequence()
-    y, scores = layers.MultiHeadAttention(1, 2, name="att")(a, a, return_attention_scores=True)
-    refused(
-        keras.Model(a, [y, scores], name="net"),
-        "'net/att' (MultiHeadAttention) returns its attention scores",
-        way_out("MultiHeadAttention"),
-    )
-
-
 @pytest.mark.parametrize("thing, name", [("a.keras", "str"), (None, "NoneType"), (layers.Dense(2), "Dense")])
 def test_what_is_no_model(thing, name):
     refused(thing, f"received {name}, expected a keras.Model (Keras 3 or tf_keras)", error=ConversionError)

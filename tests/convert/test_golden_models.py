@@ -284,47 +284,6 @@ def dense_block():
     return pooled_head(a, layers.Concatenate()([x, layers.Conv2D(2, 3, padding="same")(x)]))
 
 
-# ---- attention --------------------------------------------------------------------------------------
-
-
-# 2 heads; in each 3 query-key dimensions and 4 value dimensions; then the 4 features of the result.
-@case(f(2) * f(3) ** 2 * f(4) ** 2 * f(4))
-def cross_attention():
-    a, b = keras.Input((5, 4)), keras.Input((6, 3))
-    return dense_head([a, b], layers.MultiHeadAttention(2, 3, value_dim=4)(a, b))
-
-
-# 2 key-value heads, each read by 2 query heads, which exchange among themselves; the 3 query-key
-# dimensions are those of the key-value head (its 2 query heads move with it), and so are its 3 value
-# dimensions. Then the 4 features of the result.
-@case(f(2) * f(2) ** 2 * f(3) ** 2 * f(3) ** 2 * f(4))
-def grouped_queries():
-    a = keras.Input((5, 4))
-    return dense_head(a, layers.GroupQueryAttention(3, 4, 2)(a, a))
-
-
-# Two layers that share nothing, causal or not, and a residual: the stream of 4 moves once.
-@case(f(4) * (f(2) * f(2) ** 4) ** 2)
-def two_attention_layers_on_a_residual_stream():
-    a = keras.Input((5, 3))
-    x = layers.Dense(4)(a)
-    x = x + layers.MultiHeadAttention(2, 2)(x, x, use_causal_mask=True)
-    x = x + layers.MultiHeadAttention(2, 2)(x, x)
-    return dense_head(a, layers.GlobalAveragePooling1D()(x))
-
-
-# A block as in a vision transformer: the stream of 4 features, one head of 2, a hidden layer of 3.
-@case(f(4) * f(2) * f(2) * f(3))
-def transformer_block():
-    a = keras.Input((5, 3))
-    x = layers.Dense(4)(a)
-    y = layers.LayerNormalization()(x)
-    x = layers.Add()([x, layers.MultiHeadAttention(1, 2)(y, y)])
-    y = layers.Dense(3, activation="gelu")(layers.LayerNormalization()(x))
-    x = layers.LayerNormalization()(layers.Add()([x, layers.Dense(4)(y)]))
-    return dense_head(a, layers.GlobalAveragePooling1D()(x))
-
-
 # ---- constants ----------------------------------------------------------------------------------------
 
 

@@ -33,24 +33,34 @@ def multi_head_attention(
     attention_mask: Any = None,
     return_attention_scores: bool = False,
     use_causal_mask: bool = False,
-) -> Entries:
+) -> Entries | tuple[Entries, Entries]:
     """Projections to [heads, dim], scores, weighted sums, output projection (Vaswani et al. 2017).
 
-    With grouped queries (Ainslie et al. 2023) several heads share keys and values.
+    With grouped queries (Ainslie et al. 2023) several heads share keys and values. A gate multiplies the
+    attended values; scores that are asked for are read at the heads' nodes.
     """
-    if return_attention_scores:
-        raise pen.refuse("returns its attention scores, which have no nodes")
-    if getattr(layer, "use_gate", False) or getattr(layer, "_use_gate", False):
-        raise pen.refuse("has a gate")
     key = value if key is None else key
     q = _heads(_project(pen, layer._query_dense, query, "query", EdgeType.QUERY))
     k = _heads(_project(pen, layer._key_dense, key, "key", EdgeType.KEY))
     v = _heads(_project(pen, layer._value_dense, value, "value", EdgeType.VALUE))
     mask = pen.with_nodes(attention_mask) if isinstance(attention_mask, Entries) else None
-    out = attend(pen, q, k, v, mask)
+    head, out = attend(pen, q, k, v, mask)
     shape = (*query.shape[:-1], *out.shape)
     attended = fresh(out, shape, range(len(shape) - 2))
-    return _project(pen, layer._output_dense, attended, "output", EdgeType.ATTENTION_OUT)
+    if getattr(layer, "use_gate", False) or getattr(layer, "_use_gate", False):
+        gate = _project(pen, layer._gate_dense, query, "gate", EdgeType.LINEAR)
+        attended = combine(pen, [attended, gate], edge_type=EdgeType.MULTIPLY, commutative=True)
+    result = _project(pen, layer._output_dense, attended, "output", EdgeType.ATTENTION_OUT)
+    return (result, _scores(pen, layer, query, head)) if return_attention_scores else result
+
+
+def _scores(pen: Pen, layer: Any, query: Entries, head: np.ndarray) -> Entries:
+    """The scores [batch axes, heads, query positions, key positions], at the nodes [heads] of the heads."""
+    axis = query.ndim - 1 - len(getattr(layer, "_attention_axes", None) or (1,))
+    shape = tuple(pen.call.outputs[1].shape)
+    return fresh(
+        head.reshape(-1, *(1,) * (len(shape) - axis - 1)), shape, [a for a in range(len(shape)) if a != axis]
+    )
 
 
 def _project(pen: Pen, dense: Any, x: Entries, key: str, edge_type: EdgeType) -> Entries:
