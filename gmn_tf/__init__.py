@@ -16,6 +16,7 @@ _environment.prepare()
 __version__ = "0.1.0"
 
 _HOMES = {
+    "ComputationGraph": "gmn_tf.convert.computation_graph",
     "ParameterGraph": "gmn_tf.graph.parameter_graph",
     "check_symmetry": "gmn_tf.convert.check",
     "register_converter": "gmn_tf.convert.registry",
@@ -28,6 +29,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "ComputationGraph",
     "GmnError",
     "GraphMetanetwork",
     "ParameterGraph",
@@ -42,6 +44,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from gmn_tf.convert.check import check_symmetry
+    from gmn_tf.convert.computation_graph import ComputationGraph
     from gmn_tf.convert.registry import register_converter
     from gmn_tf.convert.supported import supported_layers
     from gmn_tf.errors import GmnError, UnsupportedLayerError

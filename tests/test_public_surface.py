@@ -10,6 +10,7 @@ import pytest
 import gmn_tf
 
 PUBLIC = [
+    "ComputationGraph",
     "GmnError",
     "GraphMetanetwork",
     "ParameterGraph",

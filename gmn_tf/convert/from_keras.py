@@ -48,8 +48,8 @@ def _convert(
     model: keras.Model, *, trainable_only: bool, order: list[keras.Variable] | None = None
 ) -> ParameterGraph:
     """`order`: the variables in the order of the caller's `get_weights()`, where it is not the model's."""
-    traced = trace(model, _is_leaf, way_out)
-    layout, offsets = _layout(order if order is not None else model.weights)
+    traced = trace(model, is_leaf, way_out)
+    layout, offsets = weight_layout(order if order is not None else model.weights)
     slots = Slots(offsets, trainable_only=trainable_only)
     pen = Pen(Canvas(), slots)
     values = _draw(traced, pen, slots)
@@ -80,12 +80,12 @@ def _empty_frozen_edges(canvas: Canvas, layout: WeightLayout) -> None:
     ]
 
 
-def _is_leaf(operation: Any) -> bool:
+def is_leaf(operation: Any) -> bool:
     """Whether an operation is drawn as it is; one with an activation of the user's own is opened."""
     return find_converter(operation) is not None and is_known(getattr(operation, "activation", None))
 
 
-def _layout(variables: list[keras.Variable]) -> tuple[WeightLayout, dict[int, int]]:
+def weight_layout(variables: list[keras.Variable]) -> tuple[WeightLayout, dict[int, int]]:
     layout = make_layout(
         [(v.path, tuple(v.shape), keras.backend.standardize_dtype(v.dtype), v.trainable) for v in variables]
     )
@@ -167,11 +167,10 @@ def _outputs(results: list[Entries], pen: Pen) -> tuple[np.ndarray, np.ndarray]:
     A node that is pinned already (an input that is an output too) gets a result node of its own.
     """
     read = []
-    for number, entries in enumerate(results):
-        if np.any(entries.node < 0):
-            raise UnsupportedLayerError(f"output {number} of the model is partly a constant")
+    for entries in results:
         axes = set(range(entries.ndim)) - set(varying_axes(entries.node))
-        read.append(first_along(entries.node, axes).reshape(-1))
+        ids = first_along(entries.node, axes).reshape(-1)
+        read.append(ids[ids >= 0])  # a padded output is partly a constant, the same for all weights
     nodes = unique_rows(np.concatenate(read))[0][:, 0]
     index = np.arange(nodes.size)
     labels = pen.canvas.nodes

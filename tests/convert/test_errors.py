@@ -162,12 +162,6 @@ def test_what_is_no_model(thing, name):
     refused(thing, f"received {name}, expected a keras.Model (Keras 3 or tf_keras)", error=ConversionError)
 
 
-def test_an_output_that_is_partly_a_constant():
-    a = vector()
-    model = keras.Model(a, ops.concatenate([layers.Dense(2)(a), np.zeros((1, 2), "float32")], axis=1))
-    refused(model, "output 0 of the model is partly a constant")
-
-
 def test_a_converter_that_draws_another_shape():
     class Halved(layers.Layer):
         def call(self, x):

@@ -453,3 +453,11 @@ def hidden_neurons_and_inputs_that_are_outputs():
     a = vector()
     x = layers.Dense(3)(a)
     return keras.Model(a, [x, layers.Dense(2)(x), a])
+
+
+# Padding of an output carries no weight; the 3 hidden neurons stay free.
+@case(f(3))
+def an_output_that_is_partly_a_constant():
+    a = vector()
+    hidden = layers.Dense(3, activation="relu")(a)
+    return keras.Model(a, ops.pad(layers.Dense(2)(hidden), ((0, 0), (0, 2))))
