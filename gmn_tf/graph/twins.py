@@ -1,7 +1,7 @@
 """Twins: parts of a graph that can be exchanged at sight, which spares the search for automorphisms them.
 
 Channels of one layer usually have the same labels and the same neighbours throughout. Two such nodes, or
-two chains of nodes joined one to one (a channel, its depthwise result, its normalised value), are twins.
+two chains of nodes (a channel, its depthwise result, its gate, their product), are twins.
 A class of n twins contributes n! to the group's order; one representative, coloured by n, stands for it in
 the search (a modular reduction of the graph).
 """
@@ -14,6 +14,8 @@ from collections import defaultdict
 import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
+
+_LONGEST_LINK = 4  # nodes joined by one link of a chain: operands and their result
 
 Hub = tuple[object, np.ndarray, np.ndarray]  # colour, sources, targets
 
@@ -63,10 +65,14 @@ def find_twins(colours: np.ndarray, hubs: list[Hub]) -> Twins:
         hubs: the edges as complete bipartite sets of equally labelled edges.
     """
     count = colours.size
-    single = [sources.size == 1 and targets.size == 1 for _, sources, targets in hubs]
-    pairs = np.array(
-        [(s[0], t[0]) for (_, s, t), one in zip(hubs, single, strict=True) if one], np.int64
-    ).reshape(-1, 2)
+    local = [_is_local(colours, sources, targets) for _, sources, targets in hubs]
+    links = [
+        (sources[0], node)
+        for (_, sources, targets), near in zip(hubs, local, strict=True)
+        if near
+        for node in (*sources[1:], *targets)
+    ]
+    pairs = np.array(links, np.int64).reshape(-1, 2)
     chain = connected_components(
         coo_matrix((np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1])), shape=(count, count)),
         directed=False,
@@ -77,12 +83,12 @@ def find_twins(colours: np.ndarray, hubs: list[Hub]) -> Twins:
     loose = np.isin(chain, chain[order][1:][repeated])
     chain[loose] = chain.max(initial=0) + 1 + np.arange(np.count_nonzero(loose))
 
-    inside: dict[int, list[tuple[str, int, int]]] = defaultdict(list)
+    inside: dict[int, list[object]] = defaultdict(list)
     node_parts, hub_parts = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-    for number, ((colour, sources, targets), one) in enumerate(zip(hubs, single, strict=True)):
-        if one and chain[sources[0]] == chain[targets[0]]:
-            ends = int(colours[sources[0]]), int(colours[targets[0]])
-            inside[int(chain[sources[0]])].append((repr(colour), *ends))
+    for number, ((colour, sources, targets), near) in enumerate(zip(hubs, local, strict=True)):
+        if near and np.all(chain[np.concatenate([sources, targets])] == chain[sources[0]]):
+            ends = [sorted(colours[ends].tolist()) for ends in (sources, targets)]
+            inside[int(chain[sources[0]])].append((repr(colour), *map(tuple, ends)))
             continue
         node_parts += [sources, targets]
         hub_parts += [np.full(sources.size, 2 * number), np.full(targets.size, 2 * number + 1)]
@@ -96,10 +102,18 @@ def find_twins(colours: np.ndarray, hubs: list[Hub]) -> Twins:
     alike: dict[object, list[np.ndarray]] = defaultdict(list)
     for members in np.split(order, starts[1:]):
         outside = tuple((int(colours[n]), memberships[bounds[n] : bounds[n + 1]].tobytes()) for n in members)
-        alike[outside, tuple(sorted(inside.get(int(chain[members[0]]), ())))].append(members)
+        alike[outside, tuple(sorted(inside.get(int(chain[members[0]]), ()), key=repr))].append(members)
     classes = [np.stack(rows) for rows in alike.values() if len(rows) > 1]
     size, kept = np.ones(count, np.int64), np.ones(count, bool)
     for rows in classes:
         size[rows] = len(rows)
         kept[rows[1:]] = False
     return Twins(classes=classes, class_size=size, kept=kept)
+
+
+def _is_local(colours: np.ndarray, sources: np.ndarray, targets: np.ndarray) -> bool:
+    """Whether a hub joins a few nodes that all differ, as the links of a chain do."""
+    if sources.size + targets.size > _LONGEST_LINK:
+        return False
+    members = np.unique(np.concatenate([sources, targets]))
+    return len(set(colours[members].tolist())) == members.size

@@ -98,7 +98,7 @@ def test_an_attention_that_mixes_the_dimensions_of_heads(monkeypatch):
         pen.canvas.add_edges(pair[..., None], hub, type=schema.EdgeType.HEAD, layer=layer)
         pen.canvas.add_edges(hub, out[..., None], type=schema.EdgeType.WEIGHTED, layer=layer)
         pen.canvas.add_edges(value, out, type=schema.EdgeType.WEIGHTED, layer=layer)
-        return out
+        return hub, out
 
     monkeypatch.setattr(attention_converters, "attend", attend)
     assert caught(model)
