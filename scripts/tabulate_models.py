@@ -74,13 +74,15 @@ def hub_models() -> dict[str, Callable[[], Any]]:
         "ALBERT": lambda: hub.AlbertBackbone(**text, embedding_dim=6, num_groups=1, max_sequence_length=12),
         "DistilBERT": lambda: hub.DistilBertBackbone(**text, max_sequence_length=12),
         "DeBERTaV3": lambda: hub.DebertaV3Backbone(**text, max_sequence_length=12, bucket_size=4),
-        "ELECTRA": lambda: hub.ElectraBackbone(**text, embedding_dim=6, max_sequence_length=12),
+        "ELECTRA": lambda: hub.ElectraBackbone(
+            vocab_size=20, **{k: v for k, v in text.items() if k != "vocabulary_size"}, embedding_dim=6
+        ),
         "FNet": lambda: hub.FNetBackbone(
             **{k: v for k, v in text.items() if k != "num_heads"}, max_sequence_length=12
         ),
         "BART": lambda: hub.BartBackbone(**text, max_sequence_length=12),
         "GPT-2": lambda: hub.GPT2Backbone(**text, max_sequence_length=12),
-        "GPT-NeoX": lambda: hub.GPTNeoXBackbone(**text, max_sequence_length=12),
+        "GPT-NeoX": lambda: hub.GPTNeoXBackbone(**{**text, "hidden_dim": 16}, max_sequence_length=12),
         "OPT": lambda: hub.OPTBackbone(**text, max_sequence_length=12),
         "BLOOM": lambda: hub.BloomBackbone(**text, max_sequence_length=12),
         "Llama 3": lambda: hub.Llama3Backbone(**decoder),
@@ -166,21 +168,18 @@ def hub_models() -> dict[str, Callable[[], Any]]:
             depthwise_residual=False,
             **image,
         ),
-        **{
-            f"CSPNet ({kind})": lambda kind=kind, stage=stage: hub.CSPNetBackbone(  # type: ignore[misc]
-                stem_filters=4,
-                stem_kernel_size=3,
-                stem_strides=1,
-                stackwise_num_filters=[4, 8],
-                stackwise_strides=[1, 2],
-                stackwise_depth=[1, 1],
-                block_type=f"{kind}_block",
-                stage_type=stage,
-                bottle_ratio=0.5,
-                **image,
-            )
-            for kind, stage in (("dark", "dark"), ("edge", "cs3"), ("bottleneck", "csp"))
-        },
+        "CSPNet": lambda: hub.CSPNetBackbone(
+            stem_filters=4,
+            stem_kernel_size=3,
+            stem_strides=1,
+            stackwise_num_filters=[4, 8],
+            stackwise_strides=[1, 2],
+            stackwise_depth=[1, 1],
+            block_type="dark_block",
+            stage_type="dark",
+            bottle_ratio=0.5,
+            **image,
+        ),
         "Swin": lambda: hub.SwinTransformerBackbone(
             image_shape=(16, 16, 3), embed_dim=4, depths=(2, 2), num_heads=(1, 2), window_size=2, patch_size=2
         ),
