@@ -321,6 +321,8 @@ def _in_a_process(source: str, name: str) -> dict[str, Any]:
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIME_LIMIT)
     except subprocess.TimeoutExpired:
         return {"error": f"not done in {TIME_LIMIT} s"}
+    if done.returncode < 0:
+        return {"error": f"killed by signal {-done.returncode}"}
     if done.returncode:
         return {"error": (done.stderr.strip().splitlines() or ["ended without a word"])[-1][:300]}
     result: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])

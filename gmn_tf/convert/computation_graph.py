@@ -34,7 +34,6 @@ _CONVERTERS: dict[type, _Draw] = {}
 class _Step:
     """The nodes of one operation and the edges into them."""
 
-    name: str
     source: np.ndarray
     target: np.ndarray
     slot: np.ndarray  # -1 where the edge carries a constant
@@ -88,6 +87,8 @@ class ComputationGraph:
                 activations, sums, and rearrangements.
             ConversionError: an input has an axis of unknown size, or the model is not built.
         """
+        if not isinstance(model, keras.Model):
+            raise ConversionError(f"received {type(model).__name__}, expected a keras.Model (Keras 3)")
         graph = ParameterGraph.from_keras(model)
         if any(size is None for spec in model.inputs for size in spec.shape[1:]):
             raise ConversionError(
@@ -148,13 +149,15 @@ class ComputationGraph:
     def summary(self) -> str:
         """Both graphs' sizes side by side."""
         parameter = self.parameter_graph
-        shared = np.bincount(self.edges[schema.SLOT][self.edges[schema.SLOT] >= 0])
+        uses, roles = (
+            np.bincount(e[schema.SLOT][e[schema.SLOT] >= 0]) for e in (self.edges, parameter.edges)
+        )
         rows = [
             ("", "computation graph", "parameter graph"),
             ("nodes", f"{self.num_nodes:,}", f"{parameter.num_nodes:,}"),
             ("edges", f"{self.num_edges:,}", f"{parameter.num_edges:,}"),
-            ("parameters", f"{np.count_nonzero(shared):,}", f"{parameter.num_parameters:,}"),
-            ("most edges of one parameter", f"{int(shared.max(initial=0)):,}", "1"),
+            ("parameters", f"{np.count_nonzero(uses):,}", f"{parameter.num_parameters:,}"),
+            ("most edges of one parameter", f"{uses.max(initial=0):,}", f"{roles.max(initial=0):,}"),
         ]
         return "\n".join(f"{a:28s}{b:>18s}{c:>18s}" for a, b, c in rows)
 
@@ -203,9 +206,7 @@ class _Drawing:
         source, target, slot, constant = (np.concatenate(c) for c in zip(*columns, strict=True))
         real = source != _NOTHING
         self.steps.append(
-            _Step(
-                call.path, source[real], target[real], slot[real], constant[real], reduce, nodes, activation
-            )
+            _Step(source[real], target[real], slot[real], constant[real], reduce, nodes, activation)
         )
         return nodes
 
