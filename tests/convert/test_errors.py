@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from gmn_tf import ParameterGraph, UnsupportedLayerError
+from gmn_tf import ParameterGraph, UnsupportedLayerError, check_symmetry
+from gmn_tf.convert import check
 from gmn_tf.convert.load import load_keras_model
 from gmn_tf.convert.registry import register_converter
 from gmn_tf.errors import ConversionError, GmnError, ModelFileError
@@ -202,3 +203,12 @@ def test_refusing_leaves_keras_as_it_was():
         ParameterGraph.from_keras(keras.Model(a, Sorted()(a)))
     assert layers.Layer.__call__ is call and keras.Operation.symbolic_call is symbolic
     assert layers.Dense(2)(np.ones((1, 3), "float32")).shape == (1, 2)
+
+
+def test_a_graph_too_large_for_the_symmetry_check(monkeypatch):
+    monkeypatch.setattr(check, "LARGEST_GRAPH", 10)
+    model = keras.Sequential([vector(), layers.Dense(3)], name="net")
+    with pytest.raises(
+        ConversionError, match=r"'net' has \d+ edges; the symmetry check takes up to 10: check the"
+    ):
+        check_symmetry(model)

@@ -10,28 +10,11 @@ from math import factorial as f
 import keras
 import numpy as np
 import pytest
+from golden import Cases, dense_head
 from keras import layers, ops
 from soundness import assert_sound
 
-CASES = []
-
-
-def case(order):
-    def register(build):
-        CASES.append(pytest.param(build, order, id=build.__name__))
-        return build
-
-    return register
-
-
-def dense_head(inputs, hidden):
-    return keras.Model(inputs, layers.Dense(2)(hidden))
-
-
-@pytest.mark.parametrize("build, order", CASES)
-def test_golden(build, order):
-    keras.utils.set_random_seed(0)
-    assert_sound(build(), order=order)
+case = Cases()
 
 
 # ---- layers -----------------------------------------------------------------------------------------
@@ -157,3 +140,9 @@ def linear_biases():
 def equal_linear_biases():
     distance = -np.abs(np.subtract.outer(np.arange(TIME), np.arange(TIME)))
     return written_out(bias=np.tile(0.5 * distance, (HEADS, 1, 1)).astype("float32"))
+
+
+@pytest.mark.parametrize("build, order", case)
+def test_golden(build, order):
+    keras.utils.set_random_seed(0)
+    assert_sound(build(), order=order)

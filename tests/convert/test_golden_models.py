@@ -11,40 +11,11 @@ from math import factorial as f
 import keras
 import numpy as np
 import pytest
+from golden import Cases, dense_head, image, pooled_head, vector
 from keras import layers, ops
 from soundness import assert_sound
 
-CASES = []
-
-
-def case(order):
-    def register(build):
-        CASES.append(pytest.param(build, order, id=build.__name__))
-        return build
-
-    return register
-
-
-def dense_head(inputs, hidden):
-    return keras.Model(inputs, layers.Dense(2)(hidden))
-
-
-def pooled_head(inputs, hidden):
-    return dense_head(inputs, layers.GlobalAveragePooling2D()(hidden))
-
-
-def vector(size=4):
-    return keras.Input((size,))
-
-
-def image():
-    return keras.Input((4, 4, 2))
-
-
-@pytest.mark.parametrize("build, order", CASES)
-def test_golden(build, order):
-    keras.utils.set_random_seed(0)
-    assert_sound(build(), order=order)
+case = Cases()
 
 
 # ---- identity law: entries of one node are told apart ---------------------------------------------
@@ -337,73 +308,6 @@ def two_slopes_on_two_halves():
     )
 
 
-# ---- statistics, reductions, groups --------------------------------------------------------------------
-
-
-# Two groups of 3 channels: exchanged as wholes, and channels within each.
-@case(f(2) * f(3) ** 2)
-def group_normalization():
-    a = image()
-    return pooled_head(a, layers.GroupNormalization(2)(layers.Conv2D(6, 1)(a)))
-
-
-# Two groups, 3 channels into 2 filters each: exchanged as wholes, and inside each both sides freely.
-@case(f(2) * f(3) ** 2 * f(2) ** 2)
-def grouped_convolution():
-    a = image()
-    return pooled_head(a, layers.Conv2D(4, 1, groups=2)(layers.Conv2D(6, 1)(a)))
-
-
-# Each of the 3 channels gives 2 of its own.
-@case(f(3) * f(2) ** 3)
-def depthwise_convolution_with_multiplier():
-    a = image()
-    return pooled_head(a, layers.DepthwiseConv2D(3, depth_multiplier=2)(layers.Conv2D(3, 1)(a)))
-
-
-# 3 channels, each with its filtered self; then 5 pointwise results.
-@case(f(3) * f(5))
-def separable_convolution():
-    a = image()
-    return pooled_head(a, layers.SeparableConv2D(5, 3)(layers.Conv2D(3, 1)(a)))
-
-
-@case(f(2) * f(2))
-def half_averaged_half_maximum():
-    a = image()
-    x = layers.Conv2D(4, 1)(a)
-    pools = [layers.GlobalAveragePooling2D()(x[..., :2]), layers.GlobalMaxPooling2D()(x[..., 2:])]
-    return dense_head(a, layers.Concatenate()(pools))
-
-
-# The maximum of 3 pairs of neurons: pairs as wholes, and inside each.
-@case(f(3) * f(2) ** 3)
-def pooling_over_neurons():
-    a = vector()
-    x = layers.MaxPooling1D(2)(layers.Reshape((6, 1))(layers.Dense(6)(a)))
-    return dense_head(a, layers.Flatten()(x))
-
-
-@case(f(4))
-def softmax_over_all_neurons():
-    a = vector()
-    return dense_head(a, layers.Dense(4, activation="softmax")(a))
-
-
-# Softmax over 2 neurons at a time: groups as wholes, and inside each.
-@case(f(3) * f(2) ** 3)
-def softmax_over_groups_of_neurons():
-    a = vector()
-    x = layers.Softmax()(layers.Reshape((3, 2))(layers.Dense(6)(a)))
-    return dense_head(a, layers.Flatten()(x))
-
-
-@case(f(4))
-def layer_normalization_without_parameters():
-    a = image()
-    return pooled_head(a, layers.LayerNormalization(center=False, scale=False)(layers.Conv2D(4, 1)(a)))
-
-
 # ---- shapes ------------------------------------------------------------------------------------------
 
 
@@ -461,3 +365,9 @@ def an_output_that_is_partly_a_constant():
     a = vector()
     hidden = layers.Dense(3, activation="relu")(a)
     return keras.Model(a, ops.pad(layers.Dense(2)(hidden), ((0, 0), (0, 2))))
+
+
+@pytest.mark.parametrize("build, order", case)
+def test_golden(build, order):
+    keras.utils.set_random_seed(0)
+    assert_sound(build(), order=order)
