@@ -27,6 +27,7 @@ _HOMES = {
     "Zoo": "gmn_tf.zoo.store",
     "load": "gmn_tf.export",
 }
+_MODULES = ("keras_layers",)
 
 __all__ = [
     "ComputationGraph",
@@ -37,12 +38,14 @@ __all__ = [
     "Zoo",
     "__version__",
     "check_symmetry",
+    "keras_layers",
     "load",
     "register_converter",
     "supported_layers",
 ]
 
 if TYPE_CHECKING:
+    from gmn_tf import keras_layers
     from gmn_tf.convert.check import check_symmetry
     from gmn_tf.convert.computation_graph import ComputationGraph
     from gmn_tf.convert.registry import register_converter
@@ -55,6 +58,8 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"gmn_tf.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'gmn_tf' has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOMES[name]), name)

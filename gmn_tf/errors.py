@@ -33,3 +33,7 @@ class SchemaError(GmnError):
 
 class RunError(GmnError):
     """A training run, export folder or argument that cannot be used as asked."""
+
+
+class LayerArgumentError(GmnError):
+    """An argument or an input shape that a layer of gmn_tf.keras_layers cannot be built with."""

@@ -18,6 +18,7 @@ PUBLIC = [
     "Zoo",
     "__version__",
     "check_symmetry",
+    "keras_layers",
     "load",
     "register_converter",
     "supported_layers",

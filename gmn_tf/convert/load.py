@@ -69,6 +69,8 @@ def _library(version: str) -> Any:
         return tf_keras
     import keras
 
+    import gmn_tf.keras_layers  # noqa: F401  (registers them)
+
     return keras
 
 

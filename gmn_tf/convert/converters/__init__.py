@@ -5,6 +5,8 @@ from gmn_tf.convert.converters import (  # noqa: F401
     attention,
     convolutions,
     dense,
+    equivariant,
+    grids,
     merging,
     normalization,
     pooling,
