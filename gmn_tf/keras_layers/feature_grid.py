@@ -43,6 +43,7 @@ class FeatureGrid(GridLayer):
     """
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
+        super().build(input_shape)
         sizes = resolutions(self.resolution, self._coordinates(input_shape))
         self.grid = self._add_grid("grid", sizes)
 

@@ -68,6 +68,7 @@ class FeaturePlanes(GridLayer):
         self.combination = one_of(combination, "combination", COMBINATIONS)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
+        super().build(input_shape)
         coordinates = self._coordinates(input_shape)
         sizes = resolutions(self.resolution, coordinates)
         self.axes = self._axes(coordinates)
@@ -91,7 +92,8 @@ class FeaturePlanes(GridLayer):
         return ops.cast(result, self.compute_dtype)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        count = len(self._axes(input_shape[-1])) if self.combination == "concatenate" else 1
+        together = self.combination == "concatenate"
+        count = len(self._axes(self._coordinates(input_shape))) if together else 1
         return (*input_shape[:-1], count * self.features)
 
     def get_config(self) -> dict[str, Any]:
@@ -102,8 +104,8 @@ class FeaturePlanes(GridLayer):
         if self.planes is None:
             if coordinates < 2:
                 raise LayerArgumentError(
-                    f"layer {self.name!r} received points of {coordinates} coordinate, expected 2 or more, of "
-                    "which planes are the pairs; use FeatureGrid, or give planes"
+                    f"layer {self.name!r} received points of {coordinates} coordinate, expected 2 or more, "
+                    "of which planes are the pairs; use FeatureGrid, or give planes"
                 )
             return [list(pair) for pair in itertools.combinations(range(coordinates), 2)]
         beyond = [axes for axes in self.planes if max(axes) >= coordinates]

@@ -75,6 +75,10 @@ class GridLayer(keras.layers.Layer):
         self.grid_constraint = keras.constraints.get(grid_constraint)
         self.input_spec = keras.layers.InputSpec(min_ndim=2)
 
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        count = self._coordinates(input_shape)
+        self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: count})
+
     def _add_grid(self, name: str, sizes: Sequence[int]) -> Any:
         return self.add_weight(
             name=name,
@@ -82,6 +86,7 @@ class GridLayer(keras.layers.Layer):
             initializer=self.grid_initializer,
             regularizer=self.grid_regularizer,
             constraint=self.grid_constraint,
+            autocast=False,
         )
 
     def _points(self, inputs: Any) -> Any:
@@ -94,7 +99,6 @@ class GridLayer(keras.layers.Layer):
                 f"layer {self.name!r} received an input whose last axis has no size, expected the number of "
                 "coordinates there; give it in keras.Input"
             )
-        self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: count})
         return count
 
     def get_config(self) -> dict[str, Any]:

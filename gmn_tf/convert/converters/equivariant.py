@@ -46,18 +46,17 @@ def set_equivariant_dense(
 def group_equivariant_dense(pen: Pen, layer: GroupEquivariantDense, inputs: Entries) -> Entries:
     """A basis map for each orbit of pairs of positions, a bias for each orbit of positions."""
     out_shape = (*inputs.shape[:-2], len(layer.pair_orbits), layer.units)
-    biases = None if layer.bias is None else pen.slots(layer.bias)
-    transitive = biases is not None and len(biases) == 1
+    biases = None if layer.bias is None else pen.slots(layer.bias)  # [orbits of positions, units]
     y = _equivariant(
         pen,
         inputs,
         pen.slots(layer.kernel),
         out_shape=out_shape,
-        bias_slots=biases[0] if transitive else None,
+        bias_slots=biases[0] if biases is not None and len(biases) == 1 else None,
         free_rows=True,
         mixing=RowMixing(inputs.ndim - 2, layer.pair_orbits),
     )
-    if biases is not None and not transitive:
+    if biases is not None and len(biases) > 1:
         by_position = Parameter(biases[layer.position_orbits], EdgeType.BIAS, NodeType.BIAS, "bias")
         y = apply_parameters(pen, y, [by_position], layer=pen.layer("bias"))
     return apply_activation(pen, y, layer.activation)

@@ -36,7 +36,11 @@ def feature_planes(pen: Pen, layer: FeaturePlanes, inputs: Entries) -> Entries:
     if layer.combination == "concatenate":
         shape = tuple(pen.call.outputs.shape)
         return read.rearrange(lambda a: a.reshape(shape))
-    planes = [read.rearrange(lambda a, p=p: a[..., p, :]) for p in range(len(slots))]
+
+    def plane(number: int) -> Entries:
+        return read.rearrange(lambda a: a[..., number, :])
+
+    planes = [plane(number) for number in range(len(slots))]
     return combine(pen, planes, edge_type=EdgeType.MULTIPLY, commutative=True)
 
 
