@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -104,3 +106,29 @@ def test_coordinates_keep_their_precision_under_half_precision():
 @pytest.mark.parametrize("build, shape", LAYERS)
 def test_it_stands_in_the_list_of_supported_layers(build, shape):
     assert type(build()).__name__ in gmn_tf.supported_layers()
+
+
+OTHER_PROCESS = """
+import sys
+import numpy as np
+from gmn_tf.convert.load import load_keras_model
+
+for path in sys.argv[1:]:
+    with np.load(path.replace(".keras", ".npz")) as file:
+        outputs = load_keras_model(path)(file["x"])
+        np.testing.assert_allclose(np.asarray(outputs), file["y"], rtol=1e-4, atol=1e-5)
+"""
+
+
+def test_a_process_that_knows_no_layer_yet_loads_their_files(tmp_path):
+    paths = []
+    for case in LAYERS:
+        build, shape = case.values
+        model, x = model_with(build(), shape), normal(2, *shape)
+        paths.append(str(tmp_path / f"{case.id}.keras"))
+        model.save(paths[-1])
+        np.savez(tmp_path / f"{case.id}.npz", x=x, y=model(x))
+    done = subprocess.run(
+        [sys.executable, "-c", OTHER_PROCESS, *paths], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
