@@ -5,12 +5,15 @@ As in `test_golden_models`: n exchangeable nodes give n!, written f(n); inputs a
 
 from __future__ import annotations
 
+import itertools
 from math import factorial as f
 
 import keras
 import numpy as np
 import pytest
 from golden import Cases, dense_head, vector
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from keras import layers, ops
 from reading import edges, node_counts
 from soundness import assert_sound
@@ -184,6 +187,22 @@ def free_rows_under_a_mask():
     return keras.Model([a, m], layers.Dense(2)(layers.Flatten()(y)))
 
 
+# A mask that 4 neurons make names their places: they are free no more. 3 features before, 3 after.
+@case(f(3) * f(3))
+def a_mask_that_the_network_computes():
+    a = points()
+    mask = layers.Dense(4)(layers.Flatten()(a)) > 0
+    return dense_head(a, layers.Flatten()(SetEquivariantDense(3)(layers.Dense(3)(a), mask=mask)))
+
+
+# Both calls read one mask; the layer's 3 features are its own input.
+@case(f(3))
+def a_masked_set_layer_of_itself():
+    a, m, s = points(), keras.Input((4,), dtype="bool"), SetEquivariantDense(3)
+    x = s(s(layers.Dense(3)(a), mask=m), mask=m)
+    return keras.Model([a, m], layers.Dense(2)(layers.GlobalMaxPooling1D()(x)))
+
+
 # ---- the order of the group: finite groups -----------------------------------------------------------
 
 
@@ -307,3 +326,20 @@ def test_sets_of_any_size_give_one_graph():
         )
 
     assert graph(None) == graph(4) == graph(9)
+
+
+@settings(deadline=None, derandomize=True, database=None, max_examples=8)
+@given(st.integers(2, 4).flatmap(lambda n: st.lists(st.permutations(range(n)), min_size=1, max_size=2)))
+def test_free_rows_keep_every_permutation_that_the_matrices_keep(generators):
+    """Rows of input and result can be moved by what leaves the matrix between every two of them the same.
+
+    Counted by trying all pairs of permutations; times 2 features and 2 units.
+    """
+    size = len(generators[0])
+    a, x = free_rows((size,), 2)
+    layer = GroupEquivariantDense(2, generators)
+    model = dense_head(a, layers.Flatten()(layer(x)))
+    orders = [list(p) for p in itertools.permutations(range(size))]
+    kinds = layer.pair_orbits
+    free = sum(np.array_equal(kinds[np.ix_(p, q)], kinds) for p in orders for q in orders)
+    assert_sound(model, order=free * f(2) * f(2), samples=3)
