@@ -23,8 +23,8 @@ class FeaturePlanes(GridLayer):
     A plane is a learnt grid over some of the coordinates, read by (multi)linear interpolation: -1 is
     the first grid point, 1 the last, and a point beyond takes the value at the edge. Three coordinates
     give the triplane of Chan et al., "Efficient Geometry-aware 3D Generative Adversarial Networks" (CVPR
-    2022), section 4.1, whose planes are summed; products of planes are those of K-planes
-    (Fridovich-Keil et al., CVPR 2023), section 3.1.
+    2022), section 3, whose planes are summed; products of planes are those of K-planes
+    (Fridovich-Keil et al., CVPR 2023), section 3.
 
     Args:
         features: numbers at each point of a plane, 1 or more.

@@ -1,6 +1,6 @@
 """Equivariant linear layers: a node per channel, parallel edges for the basis maps between two channels.
 
-Lim et al. 2024, appendix on equivariant linear layers. The basis map is an edge's kernel position, as the
+As Lim et al. 2024 draw equivariant linear layers. The basis map is an edge's kernel position, as the
 tap of a convolution is. Positions are coordinates of a channel's node; where they are free nodes of the
 network, row nodes keep them exchangeable as far as the group goes (see `gmn_tf.convert.linear`).
 """

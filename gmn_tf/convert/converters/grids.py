@@ -1,6 +1,6 @@
 """Feature grids: a location node per grid point, a channel node per feature, an edge per weight between.
 
-Lim et al. 2024, appendix on spatial parameter grids. What is more here are edges from the coordinates,
+As Lim et al. 2024 draw spatial parameter grids. What is more here are edges from the coordinates,
 without which a graph would not say which coordinate runs along which axis of a grid.
 """
 
