@@ -24,6 +24,7 @@ _HOMES = {
     "UnsupportedLayerError": "gmn_tf.errors",
     "GmnError": "gmn_tf.errors",
     "GraphMetanetwork": "gmn_tf.models.graph_metanetwork",
+    "WeightsReader": "gmn_tf.convert.weights_files",
     "Zoo": "gmn_tf.zoo.store",
     "load": "gmn_tf.export",
 }
@@ -34,6 +35,7 @@ __all__ = [
     "GraphMetanetwork",
     "ParameterGraph",
     "UnsupportedLayerError",
+    "WeightsReader",
     "Zoo",
     "__version__",
     "check_symmetry",
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from gmn_tf.convert.computation_graph import ComputationGraph
     from gmn_tf.convert.registry import register_converter
     from gmn_tf.convert.supported import supported_layers
+    from gmn_tf.convert.weights_files import WeightsReader
     from gmn_tf.errors import GmnError, UnsupportedLayerError
     from gmn_tf.export import load
     from gmn_tf.graph.parameter_graph import ParameterGraph

@@ -117,6 +117,22 @@ def test_check_passes_on_a_sound_model(gmn_tf, model_file):
     assert report["group_order"] == 24  # the four hidden neurons
 
 
+def test_weights_alone_are_looked_at_with_their_architecture(gmn_tf, refused, model_file, tmp_path):
+    model = keras.saving.load_model(model_file)
+    model.save_weights(tmp_path / "ckpt.weights.h5")
+    arguments = [tmp_path / "ckpt.weights.h5", "--architecture", model_file]
+    code, out, _ = gmn_tf("inspect", *arguments, "--json")
+    assert code == 0 and json.loads(out)["num_parameters"] == 26
+    code, out, _ = gmn_tf("check", *arguments, "--json")
+    assert code == 0 and json.loads(out)["passed"]
+    for command in ("inspect", "check"):
+        assert "without an architecture" in refused(command, tmp_path / "ckpt.weights.h5")
+        assert "no such file" in refused(command, tmp_path / "none.h5", *arguments[1:])
+        assert "no such file" in refused(command, arguments[0], "--architecture", tmp_path / "none.keras")
+    keras.Sequential([keras.Input((3,)), keras.layers.Dense(5)]).save_weights(tmp_path / "other.weights.h5")
+    assert "saved from" in refused("check", tmp_path / "other.weights.h5", *arguments[1:])
+
+
 @pytest.mark.parametrize("command", ["inspect", "check"])
 def test_files_that_are_no_model(refused, tmp_path, model_file, command):
     whole = model_file.read_bytes()

@@ -15,6 +15,7 @@ PUBLIC = [
     "GraphMetanetwork",
     "ParameterGraph",
     "UnsupportedLayerError",
+    "WeightsReader",
     "Zoo",
     "__version__",
     "check_symmetry",

@@ -8,10 +8,18 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+Architecture = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="MODEL.keras",
+        help="The architecture of files that hold weights alone (.weights.h5), as a whole model.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text, for programs.")]
 
 
