@@ -19,6 +19,7 @@ _HOMES = {
     "ComputationGraph": "gmn_tf.convert.computation_graph",
     "ParameterGraph": "gmn_tf.graph.parameter_graph",
     "check_symmetry": "gmn_tf.convert.check",
+    "optimizer_slots": "gmn_tf.convert.optimizer_slots",
     "register_converter": "gmn_tf.convert.registry",
     "supported_layers": "gmn_tf.convert.supported",
     "UnsupportedLayerError": "gmn_tf.errors",
@@ -40,6 +41,7 @@ __all__ = [
     "__version__",
     "check_symmetry",
     "load",
+    "optimizer_slots",
     "register_converter",
     "supported_layers",
 ]
@@ -47,6 +49,7 @@ __all__ = [
 if TYPE_CHECKING:
     from gmn_tf.convert.check import check_symmetry
     from gmn_tf.convert.computation_graph import ComputationGraph
+    from gmn_tf.convert.optimizer_slots import optimizer_slots
     from gmn_tf.convert.registry import register_converter
     from gmn_tf.convert.supported import supported_layers
     from gmn_tf.convert.weights_files import WeightsReader

@@ -20,6 +20,7 @@ PUBLIC = [
     "__version__",
     "check_symmetry",
     "load",
+    "optimizer_slots",
     "register_converter",
     "supported_layers",
 ]

@@ -52,11 +52,11 @@ class WeightsReader:
         private = isinstance(model, (str, os.PathLike))
         self._model = load_keras_model(model) if private else _copy(model)
         # SpectralNormalization's weights, for one, are twice in a .weights.h5 file, but not in a legacy one.
-        own = Counter(tuple(variable.shape) for variable in self._model.weights)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "own.weights.h5"
             self._model.save_weights(str(path))
-            self._shapes = own | self._stored(path)
+            self._shapes = self._stored(path)
+        self._shapes |= Counter(tuple(variable.shape) for variable in self._model.weights)
 
     def __call__(self, path: str | os.PathLike[str]) -> list[np.ndarray]:
         """The weights in one file.
