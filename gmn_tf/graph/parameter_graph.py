@@ -102,7 +102,8 @@ class ParameterGraph:
         """The parameter graph of a built Keras 3 (or tf_keras) model.
 
         Args:
-            model: a built `keras.Model`, or a `tf_keras` model.
+            model: a built `keras.Model`, or a `tf_keras` model; for a part of one,
+                `keras.Model(model.inputs, model.get_layer("x").output)`, which shares its variables.
             trainable_only: leave running statistics and other non-trainable weights out, as the
                 paper does; by default every float weight is an edge.
 

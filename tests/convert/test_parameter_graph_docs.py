@@ -30,7 +30,7 @@ def test_the_code_runs(number, monkeypatch, capsys, tmp_path):
 
 
 def test_there_is_code():
-    assert len(BLOCKS) == 5
+    assert len(BLOCKS) == 6
     for name in ("register_converter", "ComputationGraph", "WeightsReader", "optimizer_slots"):
         assert sum(name in block for block in BLOCKS) == 1
 
