@@ -73,7 +73,8 @@ def check(
     """Check on MODEL itself that its parameter graph is sound.
 
     Weights are permuted by sampled automorphisms of the graph, and the model must compute the same function;
-    its weights must come back from the graph bit for bit. Exit code 1 when one of the two fails.
+    its weights must come back from the graph bit for bit. Exit code 1 when one of the two fails, or when the
+    model computes too roughly to tell; what counts as rounding is measured on MODEL itself.
     """
     console.start_tensorflow()
     from gmn_tf.convert.check import check_symmetry
