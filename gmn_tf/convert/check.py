@@ -29,8 +29,8 @@ class SymmetryReport:
         largest_change: largest change of an output under them, relative to the outputs' spread.
         rounding: the same when every weight moves by one rounding step: the noise of this very model.
         tolerance: largest change that counts as rounding.
-        broken_change: the same when an automorphism is applied to the weights of one operation alone (the
-            median of a few), as an unsound graph would have it.
+        broken_change: the same when an automorphism is applied to the weights of one operation alone (a
+            typical one of a few), as an unsound graph would have it.
         effect_of_weights: the same between two random draws of weights. A check of a constant function
             would say nothing.
         round_trip_exact: whether the model's weights come back from the graph bit for bit.

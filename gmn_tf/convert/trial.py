@@ -37,8 +37,9 @@ class Trial:
     Attributes:
         rounding: largest change of an output when every weight moves by one rounding step.
         effect_of_weights: the same for another draw of weights.
-        broken: median of the same for automorphisms applied to one operation's weights alone; where none
-            moves the weights of more than one, `effect_of_weights`.
+        broken: the same for automorphisms applied to one operation's weights alone: the larger change of two
+            operations (a bias can cancel), the median over a few automorphisms; `effect_of_weights` where
+            none moves the weights of more than one operation.
         idle: whether automorphisms move only weights that do nothing (of a layer that is never called),
             in a model whose other weights do something.
 
@@ -94,8 +95,12 @@ class Trial:
         touched = np.unique(layer[moved != self._values])
         if touched.size < 2:
             return None
-        part = np.where(layer == rng.choice(touched), moved, self._values)
-        return self._change(self._graph.weights(part, base=self._weights, average_roles=True))
+        changes = []
+        for operation in rng.choice(touched, 2, replace=False):
+            part = np.where(layer == operation, moved, self._values)
+            weights = self._graph.weights(part, base=self._weights, average_roles=True)
+            changes.append(self._change(weights))
+        return max(changes)
 
     def _idle(self, permutations: Sequence[np.ndarray], other: list[np.ndarray]) -> bool:
         """Whether other values of every weight that some permutation moves leave the outputs as they are."""
