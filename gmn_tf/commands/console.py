@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import sys
 import tempfile
@@ -24,7 +25,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instea
 
 
 def print_json(value: Any) -> None:
-    """One JSON object on standard output; numpy numbers and arrays included, NaN as null."""
+    """One JSON object on standard output; numpy numbers and arrays included, NaN and infinity as null."""
     print(json.dumps(_plain(value), indent=2))
 
 
@@ -35,7 +36,7 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if hasattr(value, "tolist"):
         return _plain(value.tolist())
-    if isinstance(value, float) and value != value:
+    if isinstance(value, float) and not math.isfinite(value):
         return None
     return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
 
