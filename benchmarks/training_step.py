@@ -18,11 +18,13 @@ import tempfile
 import time
 from pathlib import Path
 
+import psutil
+
 from benchmarks.step import compare, report
 from benchmarks.step.parameters import Arrays
 from benchmarks.step.problem import Problem
 from benchmarks.step.session import Session, VariantFailed
-from benchmarks.step.variants import TRUNK, VARIANTS
+from benchmarks.step.variants import PARTIES, TRUNK, VARIANTS
 
 RESULTS = Path(__file__).resolve().parent / "results"
 QUICK = {"networks": 4, "channels": 4, "width": 16, "num_blocks": 2}
@@ -40,39 +42,19 @@ def main(arguments: list[str] | None = None) -> int:
         )
         failures = {n: "no torch in the interpreter" for n in chosen if VARIANTS[n].torch}
         chosen = [name for name in chosen if not VARIANTS[name].torch]
+    if not chosen:
+        return 0
     sizes = QUICK if options.quick else FULL
     problem = Problem.make(**sizes)
-    with tempfile.TemporaryDirectory() as temporary, contextlib.ExitStack() as stack:
-        folder = Path(temporary)
-        problem.save(folder / "problem.npz")
-        sessions: dict[str, Session] = {}
-        differences: dict[str, dict[str, float]] = {}
-        reference: Arrays | None = None
-        for name in chosen:
-            try:
-                session = Session(
-                    name,
-                    problem=folder / "problem.npz",
-                    folder=folder,
-                    torch_python=options.torch_python,
-                )
-                sessions[name] = stack.enter_context(session)
-                answers = session.first()
-            except VariantFailed as error:
-                sessions.pop(name, None)
-                failures[name] = str(error)
-                print(f"{VARIANTS[name].title}: left out, {error}", flush=True)
-                continue
-            try:
-                differences[name] = compare.check(name, answers, reference)
-            except compare.Disagreement as error:
-                print(f"Nothing was timed, the variants disagree: {error}", file=sys.stderr)
-                return 1
-            if VARIANTS[name].scope == TRUNK and reference is None:
-                reference = answers
-            print(f"{VARIANTS[name].title}: {_sentence(differences[name])}", flush=True)
-        samples = take_turns(sessions, rounds=options.rounds)
-    result = report.summarize(samples, differences, failures, edges=len(problem.edges))
+    with tempfile.TemporaryDirectory() as temporary:
+        table = Table(Path(temporary), problem, options.torch_python, failures)
+        parties = [[name for name in party if name in chosen] for party in PARTIES]
+        try:
+            samples = [table.seat(party, rounds=options.rounds) for party in parties if party]
+        except compare.Disagreement as error:
+            print(f"Nothing further is timed, the variants disagree: {error}", file=sys.stderr)
+            return 1
+    result = report.summarize(samples, table.differences, failures, edges=len(problem.edges))
     result["setting"] = {
         **sizes,
         "nodes": len(problem.nodes),
@@ -87,9 +69,62 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def take_turns(sessions: dict[str, Session], *, rounds: int) -> dict[str, list[dict[str, float]]]:
+class Table:
+    """Where parties of variants take their turns.
+
+    Args:
+        folder: for their files.
+        problem: what they are given.
+        torch_python: the interpreter of variants that need torch.
+        failures: by variant, why it is left out; added to.
+    """
+
+    def __init__(self, folder: Path, problem: Problem, torch_python: str, failures: dict[str, str]) -> None:
+        self._folder, self._torch_python, self._failures = folder, torch_python, failures
+        self._needed = 25_000 * len(problem.edges)  # bytes; the hungriest variant takes about that
+        self._reference: Arrays | None = None
+        self.differences: dict[str, dict[str, float]] = {}
+        problem.save(folder / "problem.npz")
+
+    def seat(self, party: list[str], *, rounds: int) -> report.Samples:
+        """Compares the party's first steps, then times it.
+
+        Raises:
+            compare.Disagreement: a variant computes something else.
+        """
+        with contextlib.ExitStack() as stack:
+            sessions: dict[str, Session] = {}
+            for name in party:
+                try:
+                    sessions[name], answers = self._start(name, stack)
+                except VariantFailed as error:
+                    self._failures[name] = str(error)
+                    print(f"{VARIANTS[name].title}: left out, {error}", flush=True)
+                    continue
+                trunk = VARIANTS[name].scope == TRUNK
+                found = compare.check(name, answers, self._reference if trunk else None)
+                if trunk and self._reference is None:
+                    self._reference = answers
+                if name not in self.differences:
+                    self.differences[name] = found
+                print(f"{VARIANTS[name].title}: {_sentence(found)}", flush=True)
+            return take_turns(sessions, rounds=rounds)
+
+    def _start(self, name: str, stack: contextlib.ExitStack) -> tuple[Session, Arrays]:
+        available = psutil.virtual_memory().available
+        if available < self._needed:
+            raise VariantFailed(
+                f"{available / 1e9:.1f} GB of memory are free, it may need {self._needed / 1e9:.1f}: "
+                "choose fewer with --variants"
+            )
+        problem = self._folder / "problem.npz"
+        session = Session(name, problem=problem, folder=self._folder, torch_python=self._torch_python)
+        return stack.enter_context(session), session.first()
+
+
+def take_turns(sessions: dict[str, Session], *, rounds: int) -> report.Samples:
     """Readings of A B C, A B C, ..."""
-    samples: dict[str, list[dict[str, float]]] = {name: [] for name in sessions}
+    samples: report.Samples = {name: [] for name in sessions}
     for number in range(rounds):
         for name, session in sessions.items():
             time.sleep(_PAUSE)

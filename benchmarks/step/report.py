@@ -7,6 +7,7 @@ import statistics
 from pathlib import Path
 from typing import Any
 
+from benchmarks import files
 from benchmarks.step.variants import FLOOR, TRUNK, VARIANTS, WHOLE
 
 HEADERS = (
@@ -20,11 +21,15 @@ HEADERS = (
     "added GB",
     "answers",
 )
+Samples = dict[str, list[dict[str, float]]]
+"""Readings by variant, one per round."""
+
+_OWN = {TRUNK: "trunk", WHOLE: "fit"}  # what a variant's time is divided by
 _FASTEST_PYG = ("pyg_memory", "pyg_compile")
 
 
 def summarize(
-    samples: dict[str, list[dict[str, float]]],
+    samples: list[Samples],
     differences: dict[str, dict[str, float]],
     failures: dict[str, str],
     *,
@@ -33,26 +38,43 @@ def summarize(
     """Medians and ratios.
 
     Args:
-        samples: by variant, one reading per round, as `worker` gives them.
+        samples: by party, then by variant, one reading per round, as `worker` gives them.
         differences: by variant, what `compare.check` found.
         failures: by variant, why it could not run.
         edges: parameters in the batch; edges per second count these, bundled or not.
     """
-    rows = {name: _row(readings, edges) for name, readings in samples.items()}
-    floors = [rows[name]["seconds"] for name in rows if VARIANTS[name].scope == FLOOR]
+    names = [name for name in VARIANTS if any(name in party for party in samples)]
+    rows = {n: _row([r for party in samples for r in party.get(n, [])], edges) for n in names}
+    floors = [name for name in names if VARIANTS[name].scope == FLOOR]
     for name, row in rows.items():
         row["title"] = VARIANTS[name].title
         row["differences"] = differences.get(name, {})
-        if floors and VARIANTS[name].scope in (TRUNK, WHOLE):
-            row["share_of_floor"] = min(floors) / row["seconds"]
-        own = {TRUNK: "trunk", WHOLE: "fit"}.get(VARIANTS[name].scope)
-        if own in rows:  # round by round, so that what slows a round down falls out
-            pairs = zip(samples[name], samples[own], strict=True)
-            row["ratio"] = statistics.median(a["seconds"] / b["seconds"] for a, b in pairs)
-    best = min(
-        (name for name in _FASTEST_PYG if name in rows), key=lambda n: rows[n]["seconds"], default=None
-    )
-    return {"variants": rows, "failures": failures, "best_pyg": best, "edges": edges}
+        scope = VARIANTS[name].scope
+        if scope in (TRUNK, WHOLE):
+            shares = [ratio(samples, floor, name) for floor in floors]
+            row["share_of_floor"] = min((share for share in shares if share is not None), default=None)
+        if scope in _OWN:
+            row["ratio"] = ratio(samples, name, _OWN[scope])
+    tuned = [name for name in _FASTEST_PYG if name in rows]
+    best = min(tuned, key=lambda name: rows[name]["seconds"], default=None)
+    result = {"variants": rows, "failures": failures, "best_pyg": best, "edges": edges}
+    if best is not None:
+        result["best_pyg_to_fit"] = ratio(samples, best, "fit")
+    return result
+
+
+def ratio(samples: list[Samples], name: str, other: str) -> float | None:
+    """Median of name's time divided by the other's, round by round, so that what slows a round falls out.
+
+    None where the two never sat in one party.
+    """
+    ratios = [
+        a["seconds"] / b["seconds"]
+        for party in samples
+        if name in party and other in party
+        for a, b in zip(party[name], party[other], strict=True)
+    ]
+    return statistics.median(ratios) if ratios else None
 
 
 def _row(readings: list[dict[str, float]], edges: int) -> dict[str, Any]:
@@ -65,8 +87,8 @@ def _row(readings: list[dict[str, float]], edges: int) -> dict[str, Any]:
         "processor_seconds": statistics.median(reading["processor"] for reading in readings),
         "page_faults": statistics.median(reading["faults"] for reading in readings),
         "edges_per_second": edges / median,
-        "peak_bytes": readings[-1]["peak"],
-        "increase_bytes": readings[-1]["increase"],
+        "peak_bytes": max(reading["peak"] for reading in readings),
+        "increase_bytes": max(reading["increase"] for reading in readings),
     }
 
 
@@ -78,9 +100,9 @@ def cells(name: str, row: dict[str, Any]) -> list[str]:
         row["title"],
         f"{row['seconds']:.3f}",
         f"{row['fastest']:.3f} .. {row['slowest']:.3f}",
-        f"{row['ratio']:.2f}" if "ratio" in row else "-",
+        f"{row['ratio']:.2f}" if row.get("ratio") else "-",
         f"{row['edges_per_second']:,.0f}" if timed else "-",
-        f"{row['share_of_floor']:.0%}" if "share_of_floor" in row else "-",
+        f"{row['share_of_floor']:.0%}" if row.get("share_of_floor") else "-",
         f"{row['peak_bytes'] / 1e9:.2f}",
         f"{row['increase_bytes'] / 1e9:.2f}",
         " / ".join(f"{value:.0e}" for value in differences.values()) or ("reference" if timed else "-"),
@@ -93,10 +115,11 @@ def notes(result: dict[str, Any]) -> list[str]:
         "to gmn_tf: median over rounds of the time divided by that of gmn_tf's blocks (or of fit) in the "
         "same round. Answers: largest relative difference of answers / gradients, compared before timing.",
     ]
-    if result["best_pyg"]:
-        row = result["variants"][result["best_pyg"]]
-        if "ratio" in row:
-            lines.append(f"PyTorch Geometric at its best: {row['title']}, {row['ratio']:.2f} times our time.")
+    best = result["variants"].get(result["best_pyg"], {})
+    if best.get("ratio"):
+        lines.append(f"PyTorch Geometric at best ({best['title']}): {best['ratio']:.2f} times our blocks.")
+    if result.get("best_pyg_to_fit"):
+        lines.append(f"That is {result['best_pyg_to_fit']:.2f} times our fit, encoders and readout included.")
     lines += [f"Left out: {name}: {reason}" for name, reason in result["failures"].items()]
     return lines
 
@@ -125,6 +148,7 @@ def show(result: dict[str, Any]) -> None:
     from rich.table import Table
 
     console = Console()
+    console.width = max(console.width, 150)  # no cell is cut when the output goes into a file
     table = Table(title="one training step")
     for number, header in enumerate(HEADERS):
         table.add_column(header, justify="left" if number == 0 else "right")
@@ -138,8 +162,5 @@ def show(result: dict[str, Any]) -> None:
 def write(result: dict[str, Any], folder: Path, name: str) -> None:
     """Writes NAME.json and NAME.md into the folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    texts = {"json": json.dumps(result, indent=1) + "\n", "md": markdown(result)}
-    for suffix, text in texts.items():
-        beside = folder / f"{name}.{suffix}.partial"
-        beside.write_text(text)
-        beside.replace(folder / f"{name}.{suffix}")
+    files.write(folder / f"{name}.json", json.dumps(result, indent=1) + "\n")
+    files.write(folder / f"{name}.md", markdown(result))

@@ -75,3 +75,19 @@ VARIANTS = {
         "matrix products, torch", "benchmarks.step.floor_torch:floor", FLOOR, True, _KEEP_MEMORY
     ),
 }
+
+PARTIES = (
+    ("pyg", "pyg_memory", "pyg_compile", "tfgnn", "tfgnn_xla", "trunk", "floor_tf", "floor_torch"),
+    (
+        "pyg_memory",
+        "trunk",
+        "step",
+        "fit",
+        "bundled",
+        "pipeline",
+        "vanilla_mpnn",
+        "floor_tf",
+        "floor_torch",
+    ),
+)
+"""Who takes turns with whom: all at once would need 30 GB. Ratios are taken within a party."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gmn_tf  # isort: skip
 
-from typing import Any
-
 import numpy as np
 import tensorflow as tf
 
@@ -14,7 +12,7 @@ from benchmarks.step.parameters import Arrays
 from benchmarks.step.problem import BATCHES, Problem, parameter_graph
 from gmn_tf.tasks import accuracy
 from gmn_tf.training import pipeline
-from gmn_tf.training.plan import Planner
+from gmn_tf.training.plan import Budget, Planner
 from gmn_tf.training.population import Population
 
 KERNEL_CHANNELS = 9
@@ -68,11 +66,17 @@ class Whole:
 
     def first(self) -> Arrays:
         """The padded, compiled batch's answers, and each network's own, one at a time and not compiled."""
-        networks = range(min(4, len(self.inputs.population)))
-        batch = pipeline.collate(self.inputs.population, np.array(networks), budget=None)
+        population = self.inputs.population
+        members = np.arange(min(4, len(population)))
+        budget = Budget(
+            nodes=int(population.num_nodes[members].sum()) + 3,
+            edges=int(population.num_edges[members].sum()) + 5,
+            components=len(members) + 1,
+        )
+        batch = pipeline.to_graph_tensor(pipeline.collate(population, members, budget=budget))
         compiled = tf.function(lambda graph: self.model(graph, training=False), jit_compile=True)
-        together = compiled(pipeline.to_graph_tensor(_padded(batch)))[: len(networks)].numpy()
-        alone = [self._alone(member) for member in networks]
+        together = compiled(batch)[: len(members)].numpy()
+        alone = [self._alone(int(member)) for member in members]
         self.unit()
         return {"answer": together, "reference": np.concatenate(alone)}
 
@@ -124,17 +128,6 @@ def _small_cnn_channels(problem: Problem) -> int:
     """c of the networks 1-c-c-c-10, from how many weights they have: 18 c^2 + 22 c + 10."""
     size = problem.flat.shape[1]
     return next(c for c in range(1, 1000) if 18 * c * c + 22 * c + 10 >= size)
-
-
-def _padded(columns: Any) -> Any:
-    """A component of one node and one edge behind the others, as the pipeline pads."""
-    return {
-        kind: {
-            name: np.concatenate([column, np.ones(1, column.dtype) if name == "sizes" else column[:1] * 0])
-            for name, column in group.items()
-        }
-        for kind, group in columns.items()
-    }
 
 
 def fit(problem: Problem) -> Whole:

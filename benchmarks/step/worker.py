@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from benchmarks import memory
 from benchmarks.step.parameters import Arrays
 from benchmarks.step.problem import Problem
 from benchmarks.step.variants import VARIANTS
@@ -47,7 +48,7 @@ def main() -> None:
 
     module, factory = VARIANTS[name].factory.split(":")
     run: Run = getattr(importlib.import_module(module), factory)(Problem.load(problem))
-    before = peak_bytes()
+    before = memory.start_peak()
     say(ready=True)
     for line in sys.stdin:
         if line.strip() == "first":
@@ -55,7 +56,7 @@ def main() -> None:
             run.unit()  # warm
             say(first=True)
         elif line.strip() == "unit":
-            say(**timed(run), peak=peak_bytes(), increase=peak_bytes() - before)
+            say(**timed(run), peak=memory.peak(), increase=memory.peak() - before)
         else:
             break
 
@@ -71,12 +72,6 @@ def timed(run: Run) -> dict[str, float]:
         "processor": processor / run.steps,
         "faults": faults / run.steps,
     }
-
-
-def peak_bytes() -> int:
-    """Largest resident memory of this process so far, as the operating system counts it."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 if __name__ == "__main__":
