@@ -41,12 +41,12 @@ def test_a_weight_that_is_off_is_seen(problem, ours):
     weights = {name: array.copy() for name, array in problem.weights.items()}
     weights["block_0/message/kernel"][0, 0] += 0.1
     off = stock.shipped(dataclasses.replace(problem, weights=weights)).first()
-    with pytest.raises(compare.Disagreement, match="trunk: .* differs by"):
+    with pytest.raises(compare.Disagreement, match=r"trunk: .* differs by"):
         compare.check("trunk", ours, off)
 
 
 def test_answers_by_hand():
-    """One edge from node 0 to node 1, one block: e + Linear(SiLU(Linear([LN(x0), LN(x1), LN(e)]))), read out."""
+    """One edge from node 0 to 1, one block: e + Linear(SiLU(Linear([LN(x0), LN(x1), LN(e)]))), read out."""
     weights = parameters.draw(width=3, num_blocks=1, seed=3)
     rng = np.random.default_rng(0)
     nodes, edge = rng.standard_normal((2, 3)), rng.standard_normal((1, 3))
@@ -93,7 +93,7 @@ def test_the_problem_survives_its_file(problem, tmp_path):
 
 
 def test_the_floor_counts_every_product_of_the_blocks(problem):
-    """Per edge W^2 each for C and D in both blocks, Q in the first: 5; per node A, B twice, P, aggregate, R (2), output."""
+    """W^2 per edge for C, D in both blocks, Q in one: 5; per node A, B twice, P, aggregate, R (2), output: 9."""
     width, edges, nodes = 4, len(problem.edges), len(problem.nodes)
     expected = 3 * 2 * width**2 * (5 * edges + 9 * nodes)
     assert sum(product.operations for product in products(problem)) == expected
