@@ -120,7 +120,8 @@ def notes(result: dict[str, Any]) -> list[str]:
         lines.append(f"PyTorch Geometric at best ({best['title']}): {best['ratio']:.2f} times our blocks.")
     if result.get("best_pyg_to_fit"):
         lines.append(f"That is {result['best_pyg_to_fit']:.2f} times our fit, encoders and readout included.")
-    lines += [f"Left out: {name}: {reason}" for name, reason in result["failures"].items()]
+    for name, reason in result["failures"].items():
+        lines.append(f"Left out{' of a party' if name in result['variants'] else ''}: {name}: {reason}")
     return lines
 
 

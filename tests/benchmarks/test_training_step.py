@@ -93,7 +93,7 @@ def test_the_problem_survives_its_file(problem, tmp_path):
 
 
 def test_the_floor_counts_every_product_of_the_blocks(problem):
-    """W^2 per edge for C, D in both blocks, Q in one: 5; per node A, B twice, P, aggregate, R (2), output: 9."""
+    """W^2 per edge for C, D twice, Q once: 5; per node for A, B twice, P, aggregate, R (2), output: 9."""
     width, edges, nodes = 4, len(problem.edges), len(problem.nodes)
     expected = 3 * 2 * width**2 * (5 * edges + 9 * nodes)
     assert sum(product.operations for product in products(problem)) == expected
@@ -113,13 +113,14 @@ def test_ratios_are_taken_round_by_round():
             "floor_tf": readings(1.0, 1.0, 1.0),
         },
     ]
-    result = report.summarize(samples, {}, {"pyg": "gone"}, edges=100)
+    result = report.summarize(samples, {}, {"pyg": "gone", "fit": "no room"}, edges=100)
     rows = result["variants"]
     assert rows["pyg_memory"]["ratio"] == 3.0 and rows["trunk"]["ratio"] == 1.0
     assert rows["fit"]["share_of_floor"] == 0.5 and rows["fit"]["edges_per_second"] == 50
     assert result["best_pyg_to_fit"] == 2.0
     text = "\n".join(report.notes(result))
     assert "3.00 times our blocks" in text and "Left out: pyg: gone" in text
+    assert "Left out of a party: fit: no room" in text
 
 
 def test_every_variant_has_a_seat():
