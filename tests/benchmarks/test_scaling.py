@@ -13,6 +13,7 @@ from benchmarks import memory, scaling, scaling_report
 
 def test_one_size(monkeypatch):
     monkeypatch.setattr(scaling, "_SECONDS", 0.0)
+    monkeypatch.setattr(scaling, "_XLA", False)  # compiling takes longer than all else
     monkeypatch.setattr(scaling, "MODEL", {"num_blocks": 1, "node_dim": 4, "edge_dim": 4, "message_dim": 4})
     row = scaling.measure(300, mode="inference", chunk=None)
     assert row["edges"] == 2 * row["width"] ** 2 + 2 * row["width"] and row["width"] == 12
