@@ -42,14 +42,19 @@ def main(arguments: list[str] | None = None) -> int:
             row = {"mode": mode, "asked": edges, **_in_a_process(edges, mode, options)}
             print(scaling_report.line(row), flush=True)
             rows.append(row)
+            _write(rows, options)
+    scaling_report.show(rows)
+    return 1 if any(row.get("disagrees") for row in rows) else 0
+
+
+def _write(rows: list[dict[str, Any]], options: argparse.Namespace) -> None:
+    """Writes what is known so far: a run that is stopped leaves the sizes that it has done."""
     scaling_report.add_ratios(rows)
     result = {"model": MODEL, "chunk": options.chunk, "cores": len(os.sched_getaffinity(0)), "rows": rows}
     options.out.mkdir(parents=True, exist_ok=True)
     files.write(options.out / "scaling.json", json.dumps(result, indent=1) + "\n")
     files.write(options.out / "scaling.md", scaling_report.markdown(result))
     scaling_report.plot(rows, options.out / "scaling.png")
-    scaling_report.show(rows)
-    return 1 if any(row.get("disagrees") for row in rows) else 0
 
 
 def answer(model: Any, graph: Any, *, chunk: int | None) -> Any:

@@ -61,7 +61,7 @@ def markdown(result: dict[str, Any]) -> str:
             "",
             f"`python -m benchmarks.scaling`: GraphMetanetwork ({model}), chunk {result['chunk']}, "
             f"{result['cores']} cores. Ratio: to the smallest time per edge. Added: peak beyond what was "
-            "resident before the first call, the graph included. Answers: largest relative difference "
+            "resident before the first call, which holds the graph. Answers: largest relative difference "
             "between the compiled answer and the plain one, up to a million edges.",
             "",
             "| " + " | ".join(_HEADERS) + " |",
