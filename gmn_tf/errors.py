@@ -23,6 +23,10 @@ class ModelFileError(GmnError):
     """A file that is not a loadable, safe Keras model."""
 
 
+class WeightsFileError(ModelFileError, ConversionError):
+    """A file of weights that cannot be read, or whose weights are another architecture's."""
+
+
 class ZooError(GmnError):
     """A model zoo that is missing, empty, cut short or made by another version."""
 

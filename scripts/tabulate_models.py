@@ -234,6 +234,7 @@ def _check(model: Any) -> dict[str, Any]:
     report = gmn_tf.check_symmetry(model, num_samples=4)
     return {
         "sound": report.passed,
+        "verdict": report.verdict,
         "largest_change": report.largest_change,
         "log10_order": math.floor(math.log10(report.group_order)),
         "check_s": time.perf_counter() - start,
@@ -277,7 +278,8 @@ def _line(name: str, row: dict[str, Any]) -> str:
     exact = "exact" if row["exact"] else "**not exact**"
     sound = "-"
     if "sound" in row:
-        sound = f"{'yes' if row['sound'] else '**no**'} ({row['largest_change']:.0e})"
+        found = "yes" if row["sound"] else "cannot tell" if row.get("verdict") == "cannot tell" else "**no**"
+        sound = f"{found} ({row['largest_change']:.0e})"
     return (
         f"| {name} | {row['parameters']:,} | {on_edges} | {exact} | {sound} | {row['plan_s']:.1f} "
         f"| {row['fill_s']:.2f} | {row['peak_gb']:.1f} |"
