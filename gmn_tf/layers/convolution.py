@@ -80,7 +80,7 @@ class EdgeConditionedConvolution(tfgnn.keras.layers.AnyToAnyConvolutionBase):
         self._output = dense(units, name="output")
         self._attention = None
         if "attention" in self._names:
-            self._attention = self.add_weight("attention", (message_dim, num_heads))
+            self._attention = self.add_weight(f"{self.name}/attention", (message_dim, num_heads))
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -106,14 +106,16 @@ class EdgeConditionedConvolution(tfgnn.keras.layers.AnyToAnyConvolutionBase):
             nodes: states [N, .].
             edge_width: width of what the edges send.
         """
-        if not self._edge.built:
-            self._edge.build((None, edge_width))
-        tables = {
-            "sender": self._sender(self._norm(nodes)),
-            "kernel": tf.cast(self._edge.kernel, self.compute_dtype),
-        }
-        if self._receiver is not None:
-            tables["receiver"] = self._receiver(nodes)
+        with tf.name_scope(self.name):  # as `__call__` would have it, for the names of the weights
+            if not self._edge.built:
+                with tf.name_scope("edge"):
+                    self._edge.build((None, edge_width))
+            tables = {
+                "sender": self._sender(self._norm(nodes)),
+                "kernel": tf.cast(self._edge.kernel, self.compute_dtype),
+            }
+            if self._receiver is not None:
+                tables["receiver"] = self._receiver(nodes)
         if self._attention is not None:
             tables["attention"] = tf.cast(self._attention, self.compute_dtype)
         return tables
@@ -145,7 +147,8 @@ class EdgeConditionedConvolution(tfgnn.keras.layers.AnyToAnyConvolutionBase):
 
     def finish(self, sums: Mapping[str, tf.Tensor], topology: Topology) -> tf.Tensor:
         """The result [N, units] from the sums over all edges."""
-        return self._finish(sums, topology.degree[self.receives_at])
+        with tf.name_scope(self.name):
+            return self._finish(sums, topology.degree[self.receives_at])
 
     # ---- as a TF-GNN convolution ---------------------------------------------------------------------
 

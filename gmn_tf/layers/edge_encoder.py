@@ -69,8 +69,9 @@ class EdgeEncoder(tf.keras.layers.Layer):
         label = self._label(labels)  # [groups, 2 * units]
         if not self._value.built:
             width = values.shape[-1] * (1 + 2 * self.num_frequencies)
-            self._value.build((None, width))
-            self._output.build((None, self.units))
+            for layer, inputs_width in ((self._value, width), (self._output, self.units)):
+                with tf.name_scope(layer.name):
+                    layer.build((None, inputs_width))
         tables = {
             "gain": 1.0 + label[:, : self.units],
             "shift": label[:, self.units :],
@@ -80,8 +81,8 @@ class EdgeEncoder(tf.keras.layers.Layer):
             **{name: self._table(name) for name in self._positions},
         }
         spec = tf.TensorSpec([None, self.units], self.compute_dtype)
-        inputs = {"values": stream.pad(values)}
-        return stream.map(self._encode, inputs, tables, results={"state": spec})[0]["state"]
+        padded = {"values": stream.pad(values)}
+        return stream.map(self._encode, padded, tables, results={"state": spec})[0]["state"]
 
     def _encode(self, columns: Columns, inputs: Columns, tables: Columns, seed: None) -> Any:
         features = tf.cast(self._features(inputs["values"]), self.compute_dtype)

@@ -185,9 +185,7 @@ def _map_chunks(
             return _loop(stream.num_chunks, gradients_at, specs, [tf.zeros_like(x) for x in shared])
 
         specs = [tf.TensorSpec([size, *spec.shape[1:]], spec.dtype) for spec in results.values()]
-        forward = _loop(
-            stream.num_chunks, lambda i: values_at(i, sources_at(i)), specs, list(sums.values())
-        )
+        forward = _loop(stream.num_chunks, lambda i: values_at(i, sources_at(i)), specs, list(sums.values()))
         return forward, backward
 
     found = run(*tf.nest.flatten((inputs, tables)))

@@ -40,12 +40,17 @@ class EdgeUpdate(tf.keras.layers.Layer):
         self._source = dense(units, name="source")
         self._target = dense(units, use_bias=False, name="target")
         self._context = dense(units, use_bias=False, name="context")
-        self._kernel = self.add_weight("kernel", (units, units), initializer="glorot_uniform")
-        self._output = self.add_weight("output", (units, units), initializer="glorot_uniform")
-        self._bias = self.add_weight("bias", (units,), initializer="zeros")
+        square = {"shape": (units, units), "initializer": "glorot_uniform"}
+        self._kernel = self._weight("kernel", **square)
+        self._output = self._weight("output", **square)
+        self._bias = self._weight("bias", shape=(units,), initializer="zeros")
         if use_layer_normalization:
-            self._gain = self.add_weight("gain", (units,), initializer="ones")
-            self._shift = self.add_weight("shift", (units,), initializer="zeros")
+            self._gain = self._weight("gain", shape=(units,), initializer="ones")
+            self._shift = self._weight("shift", shape=(units,), initializer="zeros")
+
+    def _weight(self, name: str, **kwargs: Any) -> tf.Variable:
+        # Made before the layer is called, so outside of the scope that would put its name before.
+        return self.add_weight(f"{self.name}/{name}", **kwargs)
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -104,7 +104,9 @@ class GroupReadout(tf.keras.layers.Layer):
         heads = tf.reshape(heads, [components, self.num_heads * self.hidden_dim])
         average = tf.reduce_sum(encoded, axis=1) / tf.maximum(tf.reduce_sum(used, axis=1), 1.0)
         edges = tf.reduce_sum(tf.reshape(groups.count, [components, slots]), axis=1)
-        joined = self._dropout(self._norm(tf.concat([average, heads, *_node_moments(nodes, topology)], axis=-1)))
+        joined = self._dropout(
+            self._norm(tf.concat([average, heads, *_node_moments(nodes, topology)], axis=-1))
+        )
         joined = tf.concat([joined, log_count(edges)], axis=-1)
         return self._output(self._dropout(self._hidden(joined)))
 
@@ -126,7 +128,8 @@ def _moments(edges: tf.Tensor, stream: EdgeStream, groups: EdgeGroups) -> list[t
 
     mean = average(lambda state, columns, tables: state, {})
     spread = average(
-        lambda state, columns, tables: tf.square(state - gather(tables["mean"], columns[GROUP])), {"mean": mean}
+        lambda state, columns, tables: tf.square(state - gather(tables["mean"], columns[GROUP])),
+        {"mean": mean},
     )
     return [mean, tf.sqrt(spread + _SMALLEST)]
 

@@ -38,7 +38,9 @@ def reduce_types(reduce_type: str) -> list[str]:
     return names
 
 
-def empty_sums(names: list[str], num_nodes: int | tf.Tensor, dim: int, num_heads: int) -> dict[str, tf.Tensor]:
+def empty_sums(
+    names: list[str], num_nodes: int | tf.Tensor, dim: int, num_heads: int
+) -> dict[str, tf.Tensor]:
     """Zeros of the sums that `edge_sums` gives, float32 [num_nodes, .] by name."""
     widths = {}
     if {"mean", "sum", "fan_in"} & set(names):
@@ -82,9 +84,7 @@ def edge_sums(
     return sums
 
 
-def reduce(
-    names: list[str], sums: Mapping[str, tf.Tensor], degree: tf.Tensor
-) -> tf.Tensor:
+def reduce(names: list[str], sums: Mapping[str, tf.Tensor], degree: tf.Tensor) -> tf.Tensor:
     """From sums over all edges to the reductions, [N, dim * len(names)]; 0 where no edge ends.
 
     Args:

@@ -51,13 +51,13 @@ def topology(graph: tfgnn.GraphTensor, columns: Columns, chunk_size: int) -> Top
         chunk_size: as of `EdgeStream.of`.
     """
     nodes, edges = graph.node_sets[schema.NODE_SET], graph.edge_sets[schema.EDGE_SET]
-    kinds = nodes[schema.TYPE]
-    num_nodes = tf.shape(kinds)[0] if kinds.shape[0] is None else kinds.shape[0]
+    some = next(iter(nodes.features.values()))
+    num_nodes = tf.shape(some)[0] if some.shape[0] is None else some.shape[0]
     components = num_components(graph)
     numbers = tf.range(components, dtype=tf.int32)
     component = tfgnn.broadcast_context_to_edges(graph, schema.EDGE_SET, feature_value=numbers)
     source, target = (edges.adjacency[tag] for tag in (tfgnn.SOURCE, tfgnn.TARGET))
-    ones = tf.ones_like(edges[schema.DEPTH])[:, tf.newaxis]
+    ones = tf.ones_like(source, tf.float32)[:, tf.newaxis]
 
     def count(ends: tf.Tensor) -> tf.Tensor:
         return tf.math.unsorted_segment_sum(ones, ends, num_nodes)

@@ -82,19 +82,29 @@ class MetanetworkBlock(tf.keras.layers.Layer):
             "edges_only": edges_only,
         }
         self.edge_dim, self.global_dim, self.dropout_rate = edge_dim, global_dim, dropout_rate
-        normed = {"use_layer_normalization": use_layer_normalization}
-        common = {**normed, "dropout_rate": dropout_rate}
+        normed: dict[str, Any] = {"use_layer_normalization": use_layer_normalization}
+        common: dict[str, Any] = {**normed, "dropout_rate": dropout_rate}
         self._edge_update = EdgeUpdate(edge_dim, name="edge_update", **normed)
-        convolution = {"message_dim": message_dim, "reduce_type": reduce_type, "num_heads": num_heads}
-        self._convolutions = [] if edges_only else [
-            EdgeConditionedConvolution(
-                node_dim, receiver_tag=tag, name=f"to_{ENDS[tag]}", **convolution, **normed
-            )
-            for tag in DIRECTIONS[directions]
-        ]
+        convolution: dict[str, Any] = {
+            "message_dim": message_dim,
+            "reduce_type": reduce_type,
+            "num_heads": num_heads,
+        }
+        self._convolutions = (
+            []
+            if edges_only
+            else [
+                EdgeConditionedConvolution(
+                    node_dim, receiver_tag=tag, name=f"to_{ENDS[tag]}", **convolution, **normed
+                )
+                for tag in DIRECTIONS[directions]
+            ]
+        )
         self._node_state = None if edges_only else ResidualState(node_dim, name="node_state", **common)
         has_context = global_dim and not edges_only
-        self._context_state = ResidualState(global_dim, name="global_state", **common) if has_context else None
+        self._context_state = (
+            ResidualState(global_dim, name="global_state", **common) if has_context else None
+        )
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), **self._settings}

@@ -116,7 +116,7 @@ class GraphMetanetwork(tf.keras.Model):
             raise SchemaError(f"received output={output!r}, expected 'graph' or 'edge'")
         if readout_members < 1:
             raise SchemaError(f"received readout_members={readout_members}, expected 1 or more")
-        self._settings = {
+        self._settings: dict[str, Any] = {
             "units": units,
             "output": output,
             "num_blocks": num_blocks,

@@ -31,7 +31,13 @@ def test_the_code_runs(number, monkeypatch, capsys, tmp_path):
 
 def test_there_is_code():
     assert len(BLOCKS) == 7
-    for name in ("SetEquivariantDense", "register_converter", "ComputationGraph", "WeightsReader", "optimizer_slots"):
+    for name in (
+        "SetEquivariantDense",
+        "register_converter",
+        "ComputationGraph",
+        "WeightsReader",
+        "optimizer_slots",
+    ):
         assert sum(name in block for block in BLOCKS) == 1
 
 

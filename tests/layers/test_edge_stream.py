@@ -28,9 +28,7 @@ def update(columns, inputs, tables, seed):
 def run(chunk_size, state=STATE, table=TABLE):
     stream = EdgeStream.of({"target": TARGET}, chunk_size)
     inputs = {"state": stream.pad(state)}
-    results, sums = stream.map(
-        update, inputs, {"row": table}, results=SPEC, sums={"sum": tf.zeros([3, 2])}
-    )
+    results, sums = stream.map(update, inputs, {"row": table}, results=SPEC, sums={"sum": tf.zeros([3, 2])})
     return stream.unpad(results["double"]), sums["sum"]
 
 
