@@ -132,11 +132,6 @@ def test_chunks_of_edges_give_the_same_answers_and_gradients(options, output):
         assert_close(chunks, whole)
 
 
-def test_every_weight_has_a_name_of_its_own(model):
-    names = [weight.name for weight in model.weights]
-    assert len(set(names)) == len(names)
-
-
 def test_saved_weights_give_the_same_answers(model, tmp_path):
     path = str(tmp_path / "model.weights.h5")
     model.save_weights(path)
