@@ -96,6 +96,7 @@ def linear(
             table,
             draw_kernel,
             layer=layer,
+            feature_axes=feature_axes,
             out_shape=out_shape,
             out_axes=out_axes,
             node_type=node_type,
@@ -229,6 +230,7 @@ def _linear_over_rows(
     draw_kernel: DrawKernel,
     *,
     layer: int,
+    feature_axes: Sequence[int],
     out_shape: Sequence[int],
     out_axes: Sequence[int],
     node_type: schema.NodeType,
@@ -257,7 +259,7 @@ def _linear_over_rows(
         layer=layer,
         entry_position=None if position is None else [p[:, None] for p in position],
     )
-    draw_kernel(Columns(join), value)
+    draw_kernel(Columns(join.reshape([x.shape[a] for a in feature_axes])), value)
     canvas.add_edges(value.reshape(1, -1), by_row, type=schema.EdgeType.SHARED, layer=layer)
     canvas.add_edges(row[:, None], by_row, type=schema.EdgeType.ROW, layer=layer)
     # Rows keep their place: the axes before the features are those of x, in order.

@@ -3,8 +3,10 @@
 from gmn_tf.convert.converters import (  # noqa: F401
     activations,
     attention,
+    choosing,
     convolutions,
     dense,
+    fourier,
     merging,
     normalization,
     pooling,
