@@ -117,6 +117,7 @@ def _check(model: Any) -> dict[str, Any]:
     report = gmn_tf.check_symmetry(model, num_samples=NUM_SAMPLES)
     return {
         "sound": report.passed,
+        "verdict": report.verdict,
         "largest_change": report.largest_change,
         "log10_order": math.floor(math.log10(report.group_order)),
         "check_s": time.perf_counter() - start,
@@ -167,7 +168,8 @@ def _line(name: str, row: dict[str, Any]) -> str:
     exact = "exact" if row["exact"] else "**not exact**"
     sound = "-"
     if "sound" in row:
-        sound = f"{'yes' if row['sound'] else '**no**'} ({row['largest_change']:.0e})"
+        found = "yes" if row["sound"] else "cannot tell" if row.get("verdict") == "cannot tell" else "**no**"
+        sound = f"{found} ({row['largest_change']:.0e})"
     order = f"10^{row['log10_order']}" if "log10_order" in row else "-"
     memory = f"{row['peak_gb']:.1f}" if "peak_gb" in row else "-"
     return (

@@ -23,15 +23,20 @@ class Slots:
 
     def __init__(self, offsets: dict[int, int], *, trainable_only: bool) -> None:
         self._offsets = offsets
+        self._taken: dict[int, np.ndarray] = {}
         self.left_out: set[int] = set()
         self.trainable_only = trainable_only
 
     def take(self, variable: keras.Variable, path: str) -> np.ndarray:
-        """Slots of `variable`, int64 of its shape."""
+        """Slots of `variable`, int64 of its shape; one array, read-only, however often it is taken."""
         if id(variable) not in self._offsets:
             raise ConversionError(f"{path!r} uses {variable.path!r}, which is no weight of the model")
         start = self._offsets[id(variable)]
-        return np.arange(start, start + math.prod(variable.shape), dtype=np.int64).reshape(variable.shape)
+        if start not in self._taken:
+            slots = np.arange(start, start + math.prod(variable.shape), dtype=np.int64)
+            slots.flags.writeable = False
+            self._taken[start] = slots.reshape(variable.shape)
+        return self._taken[start]
 
 
 class Pen:

@@ -13,30 +13,61 @@ from keras import tree
 
 from gmn_tf.convert.shapes import table_lengths
 from gmn_tf.errors import ConversionError
-from gmn_tf.graph.layout import WeightLayout, set_weights
+from gmn_tf.graph.layout import WeightLayout, numpy_dtype, set_weights
 
 _FEW = 4
 _SIZES = (7, 19, 37, 70, 131, 260)  # tried for axes of unknown size
 
 
 def random_weights(
-    layout: WeightLayout, like: list[np.ndarray], rng: np.random.Generator
+    layout: WeightLayout, like: list[np.ndarray], rng: np.random.Generator, *, gain: float = 1.0
 ) -> list[np.ndarray]:
-    """Weights of generic position: no two equal, as those of a fresh model often are; variances positive."""
+    """Weights of generic position: no two equal, as those of a fresh model often are; variances positive.
+
+    `gain` scales kernels, so that a deep model's signal neither dies away nor explodes.
+    """
     result = []
     for spec, array in zip(layout.specs, like, strict=True):
         if spec.is_state:
             result.append(array)
             continue
-        if "variance" in spec.path.rsplit("/", 1)[-1]:
+        name = spec.path.rsplit("/", 1)[-1]
+        if "variance" in name:
             drawn = rng.uniform(0.5, 1.5, spec.shape)
+        elif "gamma" in name or name == "scale":
+            drawn = rng.uniform(0.5, 1.5, spec.shape) * rng.choice([-1.0, 1.0, 1.0], spec.shape)
         elif len(spec.shape) < 2:
             drawn = rng.normal(0.3, 0.5, spec.shape)
         else:
-            fan_in = max(1, math.prod(spec.shape[:-1]))
-            drawn = rng.normal(0.0, 1.0, spec.shape) * math.sqrt(1.5 / fan_in)
+            inputs = spec.shape[:-2] if "depthwise" in name else spec.shape[:-1]
+            drawn = rng.normal(0.0, gain, spec.shape) * math.sqrt(1.5 / max(1, math.prod(inputs)))
         result.append(np.asarray(drawn).astype(array.dtype))
     return result
+
+
+def rounded_weights(
+    model: Any, layout: WeightLayout, weights: list[np.ndarray], rng: np.random.Generator
+) -> list[np.ndarray]:
+    """Every weight moved up or down, at random, by one rounding step of what the model computes in."""
+    names = {spec.dtype for spec in layout.specs if not spec.is_state}
+    for layer in model._flatten_layers():  # a container says a precision, too, but computes nothing
+        if type(layer).__name__ != "InputLayer" and not list(layer._flatten_layers(include_self=False)):
+            names.add(layer.compute_dtype)
+    step = max(_rounding_step(name) for name in names if "float" in str(name))
+    result = []
+    for spec, array in zip(layout.specs, weights, strict=True):
+        if spec.is_state:
+            result.append(array)
+            continue
+        factor = 1.0 + step * rng.choice([-1.0, 1.0], spec.shape)
+        result.append((array.astype(np.float64) * factor).astype(array.dtype))
+    return result
+
+
+def _rounding_step(dtype: str) -> float:
+    import ml_dtypes
+
+    return float(ml_dtypes.finfo(numpy_dtype(dtype)).eps)
 
 
 def fitting_runner(
