@@ -36,6 +36,7 @@ NUM_SAMPLES = 8  # random automorphisms, besides up to four times as many genera
 # Small inputs at which a few applications are checked for symmetry.
 REDUCED: dict[str, dict[str, Any]] = {
     "DenseNet121": {"input_shape": (32, 32, 3)},
+    "DenseNet169": {"input_shape": (32, 32, 3)},
     "EfficientNetB0": {"input_shape": (32, 32, 3)},
     "EfficientNetV2B0": {"input_shape": (32, 32, 3)},
     "MobileNet": {"input_shape": (32, 32, 3)},
