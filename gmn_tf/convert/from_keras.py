@@ -12,10 +12,11 @@ import numpy as np
 from keras import KerasTensor, Layer, tree
 
 from gmn_tf.convert.check_identity import assert_identity
+from gmn_tf.convert.choosing import pinned
 from gmn_tf.convert.converters.activations import is_known
 from gmn_tf.convert.entries import Entries, Weights, varying_axes
 from gmn_tf.convert.pen import Pen, Slots
-from gmn_tf.convert.registry import find_converter, takes_weights, way_out
+from gmn_tf.convert.registry import find_converter, takes_choices, takes_weights, way_out
 from gmn_tf.convert.relations import first_along, unique_rows
 from gmn_tf.convert.running import fitting_runner
 from gmn_tf.convert.ties import tie
@@ -53,7 +54,7 @@ def _convert(
     slots = Slots(offsets, trainable_only=trainable_only)
     pen = Pen(Canvas(), slots)
     values = _draw(traced, pen, slots)
-    outputs, output_index = _outputs([values[id(t)] for t in traced.outputs], pen)
+    outputs, output_index = _outputs([pinned(pen, values[id(t)]) for t in traced.outputs], pen)
     tie(pen.canvas, layout)
     _draw_the_rest(model, pen.canvas, layout, offsets, slots.left_out)
     if trainable_only:
@@ -101,8 +102,13 @@ def _draw(traced: Trace, pen: Pen, slots: Slots) -> dict[int, Entries]:
     first = 0
     tokens = token_inputs(traced)
     for tensor in traced.inputs:
-        entries = pen.input(tensor.shape, first_index=first, tokens=id(tensor) in tokens)
-        first += 1 if id(tensor) in tokens else tensor.shape[-1] if len(tensor.shape) > 1 else 1
+        entries = pen.input(
+            tensor.shape,
+            first_index=first,
+            tokens=id(tensor) in tokens,
+            sequence=id(tensor) in traced.sequences,
+        )
+        first += np.unique(entries.node).size
         values[id(tensor)] = entries
 
     for tensor, variable in traced.variables:
@@ -132,11 +138,18 @@ def _draw(traced: Trace, pen: Pen, slots: Slots) -> dict[int, Entries]:
             args, kwargs = tree.map_structure(entries_of, (call.args, call.kwargs))
             if not takes_weights(converter):
                 args, kwargs = tree.map_structure(lambda x: materialized(pen, x), (args, kwargs))
+            if not takes_choices(converter):
+                args, kwargs = tree.map_structure(lambda x: pinned(pen, x), (args, kwargs))
             result = converter(pen, call.operation, *args, **kwargs)
         except GmnError as error:
             if call.path in str(error):
                 raise
             raise type(error)(f"{call.path!r} ({type(call.operation).__name__}): {error}") from error
+        except Exception as error:  # a way to call the operation that its converter does not know
+            raise UnsupportedLayerError(
+                f"{call.path!r} ({type(call.operation).__name__}) could not be drawn, its converter raised "
+                f"{type(error).__name__}: {error}; {way_out(call.operation)}"
+            ) from error
         for number in range(before, pen.canvas.num_layers):
             pen.layer_names[number] = f"{call.path.partition('/')[2]} ({type(call.operation).__name__})"
         drawn = [e for e in tree.flatten(result) if isinstance(e, Entries)]

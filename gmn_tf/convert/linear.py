@@ -112,6 +112,7 @@ def linear(
             table,
             draw_kernel,
             layer=layer,
+            feature_axes=feature_axes,
             out_shape=out_shape,
             out_axes=out_axes,
             node_type=node_type,
@@ -246,6 +247,7 @@ def _linear_over_rows(
     draw_kernel: DrawKernel,
     *,
     layer: int,
+    feature_axes: Sequence[int],
     out_shape: Sequence[int],
     out_axes: Sequence[int],
     node_type: schema.NodeType,
@@ -274,7 +276,7 @@ def _linear_over_rows(
         layer=layer,
         entry_position=None if position is None else [p[:, None] for p in position],
     )
-    draw_kernel(Columns(join), value)
+    draw_kernel(Columns(join.reshape([x.shape[a] for a in feature_axes])), value)
     if mixing is not None and mixing.axis in table.row_axes:
         sizes = [x.shape[a] for a in table.row_axes]
         row = _mixed(pen, row.reshape(sizes), table.row_axes.index(mixing.axis), mixing.kinds, layer=layer)

@@ -86,12 +86,20 @@ class Pen:
             self.memory[name] = self.canvas.new_layer()
         return int(self.memory[name])
 
-    def input(self, shape: Sequence[int], *, first_index: int, tokens: bool = False) -> Entries:
-        """Entries of a model input: a node per feature of the last axis; one node for all tokens."""
+    def input(
+        self, shape: Sequence[int], *, first_index: int, tokens: bool = False, sequence: bool = False
+    ) -> Entries:
+        """Entries of a model input: a node per feature of the last axis; one node for all tokens.
+
+        `sequence`: the last axis is one of positions, such as that of a padding mask: one node too.
+        """
         shape = tuple(shape)
         channels = len(shape) > 2
         if tokens or len(shape) < 2:
             node = self.canvas.add_nodes(1, type=schema.NodeType.TOKEN, layer=0, index=first_index)
+            axes = range(len(shape))
+        elif sequence:
+            node = self.canvas.add_nodes(1, type=schema.NodeType.CHANNEL, layer=0, index=first_index)
             axes = range(len(shape))
         else:
             node = self.canvas.add_nodes(
@@ -138,13 +146,20 @@ class Pen:
         result = Entries(node, entries.coordinates, via=entries.via)
         if group.size == len(rows):
             return result
-        copy = np.zeros(node.shape, np.int64)  # equal constants, yet each may meet a weight of its own
+        # Equal constants, yet each may meet a weight of its own.
+        if missing.all() and len(rows) == 1:
+            axes = [index_along(node.shape, a) for a in range(node.ndim) if node.shape[a] > 1]
+            return result.with_coordinates(*axes, copies=True)
+        copy = np.zeros(node.shape, np.int64)
         copy[missing] = np.arange(group.size)
-        return result.with_coordinates(copy)
+        return result.with_coordinates(copy, copies=True)
 
-    def local(self, entries: Entries) -> Entries:
-        """The same nodes after a function without parameters that treats every entry alike."""
-        via = np.broadcast_to(np.int64(self.call.number), entries.shape)
+    def local(self, entries: Entries, *, result: int = 0) -> Entries:
+        """The same nodes after a function without parameters that treats every entry alike.
+
+        `result`: which of several results of the call this one is.
+        """
+        via = np.broadcast_to(np.int64(self.call.number + (result << 32)), entries.shape)
         if np.any(entries.via != entries.via.flat[0]):
             entries = entries.with_coordinates(entries.via)
         return Entries(entries.node, entries.coordinates, via=via)

@@ -10,9 +10,12 @@ from keras import Operation
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _CONVERTERS: dict[type, Callable[..., Any]] = {}
 _TAKE_WEIGHTS: set[Callable[..., Any]] = set()
+_TAKE_CHOICES: set[Callable[..., Any]] = set()
 
 
-def register_converter(*classes: type, weights: bool = False) -> Callable[[_Function], _Function]:
+def register_converter(
+    *classes: type, weights: bool = False, choices: bool = False
+) -> Callable[[_Function], _Function]:
     """Teaches a layer or operation class to the converter; use as a decorator.
 
     The function is called as `fn(pen, layer, *args, **kwargs)` with the arguments of the layer's call,
@@ -30,7 +33,9 @@ def register_converter(*classes: type, weights: bool = False) -> Callable[[_Func
         ```
 
     With `weights=True` the function also gets variables that the model's own code computes with, as
-    `gmn_tf.convert.entries.Weights`; otherwise these arrive as entries with nodes of their own.
+    `gmn_tf.convert.entries.Weights`; otherwise these arrive as entries with nodes of their own. With
+    `choices=True` it gets indices among free nodes as `gmn_tf.convert.entries.Choices`; otherwise these
+    arrive as entries that pin the nodes.
 
     A subclass is drawn by its parent's converter as long as it inherits the parent's `call`.
     """
@@ -40,6 +45,8 @@ def register_converter(*classes: type, weights: bool = False) -> Callable[[_Func
             _CONVERTERS[cls] = function
         if weights:
             _TAKE_WEIGHTS.add(function)
+        if choices:
+            _TAKE_CHOICES.add(function)
         return function
 
     return register
@@ -57,6 +64,10 @@ def find_converter(operation: Operation) -> Callable[..., Any] | None:
 
 def takes_weights(converter: Callable[..., Any]) -> bool:
     return converter in _TAKE_WEIGHTS
+
+
+def takes_choices(converter: Callable[..., Any]) -> bool:
+    return converter in _TAKE_CHOICES
 
 
 def registered() -> tuple[type, ...]:

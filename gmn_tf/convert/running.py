@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -10,9 +11,11 @@ import keras
 import numpy as np
 from keras import tree
 
+from gmn_tf.convert.shapes import table_lengths
 from gmn_tf.errors import ConversionError
 from gmn_tf.graph.layout import WeightLayout, numpy_dtype, set_weights
 
+_FEW = 4
 _SIZES = (7, 19, 37, 70, 131, 260)  # tried for axes of unknown size
 
 
@@ -73,8 +76,11 @@ def fitting_runner(
     """A runner whose inputs' unknown sizes suit the model, and its outputs for `weights`."""
     free = any(d is None for spec in model.inputs for d in spec.shape[1:])
     failure: Exception | None = None
-    for size in _SIZES if free else _SIZES[:1]:
-        run = _runner(model, np.random.default_rng(seed), size)
+    # A sequence that must fill a table of positions exactly has the table's length.
+    sizes = [*_SIZES, *table_lengths(model)]
+    # Integers are tokens; where they are indices into something smaller, few of them fit.
+    for below, size in itertools.product((None, _FEW), sizes if free else _SIZES[:1]):
+        run = _runner(model, np.random.default_rng(seed), size, below)
         try:
             return run, run(weights)
         except Exception as error:  # too small for its strides, or beyond its position table
@@ -84,10 +90,12 @@ def fitting_runner(
     ) from failure
 
 
-def _runner(model: Any, rng: np.random.Generator, size: int) -> Callable[[list[np.ndarray]], np.ndarray]:
+def _runner(
+    model: Any, rng: np.random.Generator, size: int, below: int | None
+) -> Callable[[list[np.ndarray]], np.ndarray]:
     """A function from a list of weights to the outputs on fixed random inputs, as one flat array."""
     structure = getattr(model, "_inputs_struct", None)
-    inputs = [_random_input(model, spec, rng, size) for spec in model.inputs]
+    inputs = [_random_input(model, spec, rng, size, below) for spec in model.inputs]
     if structure is not None:
         batch = tree.pack_sequence_as(structure, inputs)
     else:
@@ -121,15 +129,17 @@ def _runner(model: Any, rng: np.random.Generator, size: int) -> Callable[[list[n
     return run_in_place
 
 
-def _random_input(model: Any, spec: Any, rng: np.random.Generator, size: int) -> np.ndarray:
+def _random_input(
+    model: Any, spec: Any, rng: np.random.Generator, size: int, below: int | None
+) -> np.ndarray:
     vocabulary = min(
         (layer.input_dim for layer in model._flatten_layers() if type(layer).__name__ == "Embedding"),
         default=None,
     )
     shape = tuple(3 if d is None and i == 0 else size if d is None else d for i, d in enumerate(spec.shape))
     dtype = np.dtype(getattr(spec.dtype, "name", spec.dtype))
-    if vocabulary is not None and (dtype.kind in "iu" or len(shape) == 2):
+    if vocabulary is not None and below is None and (dtype.kind in "iu" or len(shape) == 2):
         return rng.integers(0, vocabulary, shape).astype(dtype)
     if dtype.kind in "iu":
-        return rng.integers(0, 4, shape).astype(dtype)
+        return rng.integers(0, below or _FEW, shape).astype(dtype)
     return rng.normal(0.0, 1.0, shape).astype(dtype)

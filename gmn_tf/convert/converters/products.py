@@ -9,6 +9,7 @@ import numpy as np
 from keras import layers
 from keras.src.ops import numpy as numpy_ops
 
+from gmn_tf.convert.choosing import read_at
 from gmn_tf.convert.converters.dense import contract, embed
 from gmn_tf.convert.converters.rearranging import gathered
 from gmn_tf.convert.entries import Entries, Weights
@@ -135,8 +136,21 @@ def take(pen: Pen, operation: Any, x: Any, indices: Any) -> Any:
         if operation.axis not in (0, -2) or x.ndim != 2:
             raise pen.refuse("looks tokens up along an axis other than the first of a table of two axes")
         return embed(pen, x.node, materialized(pen, indices))
-    if isinstance(indices, Entries) or not isinstance(x, Entries):
-        raise pen.refuse("takes entries by indices that the network computes")
+    if isinstance(indices, Entries):
+        x = materialized(pen, x) if isinstance(x, Entries) else pen.constant(keras.ops.convert_to_numpy(x))
+        return _read_rows(pen, x, materialized(pen, indices), operation.axis)
     numbers = np.arange(int(np.prod(x.shape))).reshape(x.shape)
     indices = np.asarray(keras.ops.convert_to_numpy(indices))
     return gathered(x, np.take(numbers, indices, axis=operation.axis))
+
+
+def _read_rows(pen: Pen, x: Entries, indices: Entries, axis: int | None) -> Entries:
+    """`x` at computed indices of any shape, whose axes stand in the place of `axis`."""
+    if axis is None:
+        raise pen.refuse("takes entries of a flattened tensor by indices that the network computes")
+    axis %= x.ndim
+    shape = tuple(pen.call.outputs.shape)
+    single = tuple(range(axis)), tuple(range(axis + indices.ndim, len(shape)))
+    flat = indices.rearrange(lambda a: a.reshape(*(1,) * len(single[0]), -1, *(1,) * len(single[1])))
+    result = read_at(pen, x, flat, axis, (*x.shape[:axis], flat.shape[axis], *x.shape[axis + 1 :]))
+    return result.rearrange(lambda a: a.reshape(shape))

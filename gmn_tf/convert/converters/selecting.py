@@ -11,10 +11,11 @@ from keras.src.ops import nn as nn_ops
 from keras.src.ops import numpy as numpy_ops
 
 from gmn_tf.convert.elementwise import activate, combine, with_constant
-from gmn_tf.convert.entries import Entries, fresh, relabel
+from gmn_tf.convert.entries import Entries, relabel
+from gmn_tf.convert.groups import mix
 from gmn_tf.convert.pen import Pen
 from gmn_tf.convert.registry import register_converter
-from gmn_tf.graph.schema import Activation, EdgeType, NodeType
+from gmn_tf.graph.schema import Activation, EdgeType
 
 
 @register_converter(
@@ -64,11 +65,18 @@ def constant_like(pen: Pen, operation: Any, x: Entries, *args: Any, **kwargs: An
 
 @register_converter(numpy_ops.Cumsum, numpy_ops.Cumprod)
 def cumulative(pen: Pen, operation: Any, x: Entries) -> Entries:
-    """Along positions every entry stays with its node."""
+    """Along positions every entry stays with its node; over different nodes, each result has a window."""
     axis = operation.axis
-    if axis is None or not x.separates([axis % x.ndim]):
-        raise pen.refuse("accumulates over entries of different nodes")
-    return relabel(x, [axis % x.ndim], x.shape, pen.call.number)
+    if axis is not None and x.separates([axis % x.ndim]):
+        return relabel(x, [axis % x.ndim], x.shape, pen.call.number)
+    shape = tuple(pen.call.outputs.shape)
+    if axis is None:
+        x, axis = x.rearrange(lambda a: a.reshape(-1)), 0
+    numbers = np.moveaxis(np.arange(int(np.prod(x.shape))).reshape(x.shape), axis, -1)
+    size = numbers.shape[-1]
+    windows = np.where(np.tri(size, dtype=bool), numbers[..., None, :], -1)
+    windows = np.moveaxis(windows, -2, axis % x.ndim)
+    return mix(pen, x, shape, windows.reshape(-1, size), ordered=True)
 
 
 @register_converter(numpy_ops.Tril, numpy_ops.Triu)
@@ -109,20 +117,3 @@ def image_preprocessing(pen: Pen, layer: Any, x: Entries) -> Entries:
     if getattr(layer, "data_format", "channels_last") == "channels_first" or not x.separates(axes):
         raise pen.refuse("resizes axes that hold different nodes")
     return relabel(x, axes, shape, pen.call.number)
-
-
-@register_converter(nn_ops.OneHot, *_existing("CategoryEncoding"))
-def one_hot(pen: Pen, operation: Any, x: Entries, count_weights: Any = None) -> Entries:
-    """A pinned node per category."""
-    shape = tuple(pen.call.outputs.shape)
-    layer = pen.canvas.new_layer()
-    node = pen.canvas.add_nodes(shape[-1], type=NodeType.TOKEN, layer=layer, index=np.arange(shape[-1]))
-    sources = np.unique(x.node[x.node >= 0])
-    pen.canvas.add_edges(
-        sources[:, None],
-        node[None, :],
-        type=EdgeType.OPERAND,
-        layer=layer,
-        entry_position=[np.arange(sources.size)[:, None]],
-    )
-    return fresh(node, shape, range(len(shape) - 1))
