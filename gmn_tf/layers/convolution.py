@@ -120,13 +120,13 @@ class EdgeConditionedConvolution(tfgnn.keras.layers.AnyToAnyConvolutionBase):
             tables["attention"] = tf.cast(self._attention, self.compute_dtype)
         return tables
 
-    def messages(self, columns: Columns, projected: tf.Tensor, tables: Columns) -> tf.Tensor:
-        """Messages [K, message_dim] of a chunk; `projected` is what the edges send, times "kernel"."""
+    def message_sum(self, columns: Columns, projected: tf.Tensor, tables: Columns) -> tf.Tensor:
+        """Messages [K, message_dim] of a chunk, before SiLU; `projected`: what edges send, times "kernel"."""
         sender = ENDS[tfgnn.SOURCE if self.receives_at == tfgnn.TARGET else tfgnn.TARGET]
         message = projected + gather(tables["sender"], columns[sender])
         if "receiver" in tables:
             message += gather(tables["receiver"], columns[ENDS[self.receives_at]])
-        return tf.nn.silu(message)
+        return message
 
     def sums(
         self, columns: Columns, messages: tf.Tensor, tables: Columns, num_nodes: int | tf.Tensor

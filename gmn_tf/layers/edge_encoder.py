@@ -84,7 +84,7 @@ class EdgeEncoder(tf.keras.layers.Layer):
         padded = {"values": stream.pad(values)}
         return stream.map(self._encode, padded, tables, results={"state": spec})[0]["state"]
 
-    def _encode(self, columns: Columns, inputs: Columns, tables: Columns, seed: None) -> Any:
+    def _encode(self, columns: Columns, inputs: Columns, tables: Columns, *_: Any) -> Any:
         features = tf.cast(self._features(inputs["values"]), self.compute_dtype)
         state = tf.matmul(features, tables["value"]) * gather(tables["gain"], columns[GROUP])
         state += gather(tables["shift"], columns[GROUP])

@@ -5,7 +5,8 @@ columns and of tables that all edges share (projected node states, kernels), and
 and sums. `EdgeStream.map` runs such a function over one chunk after the other and, in the backward pass,
 computes each chunk again instead of keeping what it computed first. So the memory of a block is that of
 the edge states at its start, whatever happens inside; and since a chunk's intermediate results never
-leave the cache, computing them twice costs less time than writing them down and reading them back.
+leave the cache, computing the cheap ones twice costs less time than writing them down and reading them
+back. Products are not cheap: a function names their results, and these are kept where it is asked for.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from typing import Any
 import tensorflow as tf
 
 Columns = dict[str, tf.Tensor]
-EdgeFunction = Callable[[Columns, Columns, Any, Any], tuple[Columns, Columns]]
-"""(columns, inputs, tables, seed) of a chunk of K edges to (results [K, ...], sums), both by name."""
+Keep = Callable[[str, tf.Tensor], tf.Tensor]
+EdgeFunction = Callable[[Columns, Columns, Any, Any, Keep], tuple[Columns, Columns]]
+"""(columns, inputs, tables, seed, keep) of a chunk of K edges to (results [K, ...], sums), both by name."""
 
 NOWHERE = -1
 """Node, component or group of a padding edge: segment sums drop it."""
@@ -86,17 +88,21 @@ class EdgeStream:
         *,
         results: Mapping[str, tf.TensorSpec] | None = None,
         sums: Mapping[str, tf.Tensor] | None = None,
+        kept: Mapping[str, tf.TensorSpec] | None = None,
         seed: tf.Tensor | None = None,
     ) -> tuple[Columns, Columns]:
         """Applies `function` to all edges.
 
         Args:
-            function: of (columns, inputs, tables, seed) of a chunk. It must be pure: all weights it uses
-                are in `tables`, randomness comes from `seed` alone (int32 [2], other for every chunk).
+            function: of (columns, inputs, tables, seed, keep) of a chunk. It must be pure: all weights it
+                uses are in `tables`, randomness comes from `seed` alone (int32 [2], other for every chunk).
+                It may pass a tensor [K, ...] through `keep(name, tensor)`, once for each name.
             inputs: float [padded length, ...] by name; differentiable.
             tables: nest of float tensors, the same for all chunks; differentiable.
             results: name, and shape [None, ...] and type, of each per-edge result.
             sums: name of each sum, and zeros of its shape and type.
+            kept: name, and shape [None, ...] and type, of what `keep` shall store for the backward pass;
+                what is not named here is computed again.
             seed: int32 [2] or None.
 
         Returns:
@@ -104,9 +110,9 @@ class EdgeStream:
         """
         results, sums = dict(results or {}), dict(sums or {})
         if self.num_chunks is None:
-            found, totals = function(self.columns, inputs, tables, seed)
+            found, totals = function(self.columns, inputs, tables, seed, _recompute)
             return {name: found[name] for name in results}, {name: totals[name] for name in sums}
-        return _map_chunks(self, function, inputs, tables, results, sums, seed)
+        return _map_chunks(self, function, inputs, tables, results, sums, dict(kept or {}), seed)
 
     def maximum(
         self, function: Callable[..., tf.Tensor], inputs: Columns, tables: Any, shape: Any
@@ -114,12 +120,12 @@ class EdgeStream:
         """Elementwise maximum of `function`'s float32 results over all chunks; not differentiated.
 
         Args:
-            function: of (columns, inputs, tables, seed) of a chunk, with results of `shape`.
+            function: of (columns, inputs, tables) of a chunk, with results of `shape`.
             inputs, tables: as in `map`.
         """
         inputs, tables = tf.nest.map_structure(tf.stop_gradient, (inputs, tables))
         if self.num_chunks is None:
-            return tf.stop_gradient(function(self.columns, inputs, tables, None))
+            return tf.stop_gradient(function(self.columns, inputs, tables))
         columns, divided = (
             {name: _divide(column, self.chunk_size) for name, column in part.items()}
             for part in (self.columns, inputs)
@@ -127,7 +133,7 @@ class EdgeStream:
 
         def body(i: tf.Tensor, largest: tf.Tensor) -> Any:
             chunk = [{name: column[i] for name, column in part.items()} for part in (columns, divided)]
-            return i + 1, tf.maximum(largest, function(*chunk, tables, None))
+            return i + 1, tf.maximum(largest, function(*chunk, tables))
 
         start = tf.fill(shape, tf.float32.min)
         _, largest = tf.while_loop(
@@ -147,18 +153,19 @@ def _map_chunks(
     tables: Any,
     results: Mapping[str, tf.TensorSpec],
     sums: Mapping[str, tf.Tensor],
+    kept: Mapping[str, tf.TensorSpec],
     seed: tf.Tensor | None,
 ) -> tuple[Columns, Columns]:
     size = stream.chunk_size
     columns = {name: _divide(column, size) for name, column in stream.columns.items()}
     num_inputs, num_results = len(tf.nest.flatten(inputs)), len(results)
 
-    def values_at(i: tf.Tensor, sources: list[tf.Tensor]) -> list[tf.Tensor]:
+    def values_at(i: tf.Tensor, sources: list[tf.Tensor], keep: Keep) -> list[tf.Tensor]:
         """Results, then sums of chunk i; `sources` are the chunk's inputs, then the tables."""
         chunk_inputs, shared = tf.nest.pack_sequence_as((inputs, tables), sources)
         chunk_seed = None if seed is None else seed + tf.stack([i, 0])
         chunk_columns = {name: column[i] for name, column in columns.items()}
-        found, totals = function(chunk_columns, chunk_inputs, shared, chunk_seed)
+        found, totals = function(chunk_columns, chunk_inputs, shared, chunk_seed, keep)
         return [found[name] for name in results] + [totals[name] for name in sums]
 
     @tf.custom_gradient
@@ -168,15 +175,29 @@ def _map_chunks(
         def sources_at(i: tf.Tensor) -> list[tf.Tensor]:
             return [x[i] for x in divided] + shared
 
+        def forward_at(i: tf.Tensor) -> list[tf.Tensor]:
+            stored: Columns = {}
+            values = values_at(i, sources_at(i), lambda name, x: stored.setdefault(name, x))
+            return [stored[name] for name in kept] + values
+
+        specs = [
+            tf.TensorSpec([size, *spec.shape[1:]], spec.dtype) for spec in (*kept.values(), *results.values())
+        ]
+        forward = _loop(stream.num_chunks, forward_at, specs, list(sums.values()))
+        stored = {name: _divide(x, size) for name, x in zip(kept, forward, strict=False)}
+
         def backward(*upstream: tf.Tensor) -> list[tf.Tensor]:
             of_results = [_divide(x, size) for x in upstream[:num_results]]
             of_sums = list(upstream[num_results:])
 
             def gradients_at(i: tf.Tensor) -> list[tf.Tensor]:
+                def keep(name: str, x: tf.Tensor) -> tf.Tensor:
+                    return _stored_in_place_of(x, stored[name][i]) if name in stored else x
+
                 sources = sources_at(i)
                 with tf.GradientTape() as tape:
                     tape.watch(sources)
-                    targets = values_at(i, sources)
+                    targets = values_at(i, sources, keep)
                 given = [x[i] for x in of_results] + of_sums
                 found = tape.gradient(targets, sources, given, tf.UnconnectedGradients.ZERO)
                 return [tf.convert_to_tensor(gradient) for gradient in found]
@@ -184,12 +205,20 @@ def _map_chunks(
             specs = [tf.TensorSpec(x.shape[1:], x.dtype) for x in divided]
             return _loop(stream.num_chunks, gradients_at, specs, [tf.zeros_like(x) for x in shared])
 
-        specs = [tf.TensorSpec([size, *spec.shape[1:]], spec.dtype) for spec in results.values()]
-        forward = _loop(stream.num_chunks, lambda i: values_at(i, sources_at(i)), specs, list(sums.values()))
-        return forward, backward
+        return forward[len(kept) :], backward
 
     found = run(*tf.nest.flatten((inputs, tables)))
     return dict(zip(results, found, strict=False)), dict(zip(sums, found[num_results:], strict=True))
+
+
+def _recompute(name: str, x: tf.Tensor) -> tf.Tensor:
+    return x
+
+
+@tf.custom_gradient
+def _stored_in_place_of(computed: tf.Tensor, stored: tf.Tensor) -> Any:
+    """`stored`, with the gradient of `computed`; nobody reads the latter's value, so it is not computed."""
+    return tf.identity(stored), lambda upstream: (upstream, None)
 
 
 def _loop(

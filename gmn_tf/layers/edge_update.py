@@ -18,7 +18,7 @@ class EdgeUpdate(tf.keras.layers.Layer):
 
     A, B and D run over nodes and components before anything is gathered (Lim et al. 2024, the edge update
     of section 2.3, as a sum of products instead of one product of concatenated inputs). The layer is used
-    in two steps: called, it gives the tables that all edges share; `hidden` is a pure function of these.
+    in two steps: called, it gives the tables that all edges share; `sum` is a pure function of these.
 
     Args:
         units: width of the edge states and of h.
@@ -76,12 +76,12 @@ class EdgeUpdate(tf.keras.layers.Layer):
         return tables
 
     @staticmethod
-    def hidden(columns: Columns, state: tf.Tensor, tables: Columns) -> tf.Tensor:
-        """h of a chunk of edges: [K, units] from their states [K, units]."""
+    def sum(columns: Columns, state: tf.Tensor, tables: Columns) -> tf.Tensor:
+        """h of a chunk of edges before SiLU: [K, units] from their states [K, units]."""
         if "gain" in tables:
             state = layer_normalize(state, tables["gain"], tables["shift"])
         update = tf.matmul(state, tables["kernel"])
         update += gather(tables["source"], columns[SOURCE]) + gather(tables["target"], columns[TARGET])
         if "context" in tables:
             update += gather(tables["context"], columns[COMPONENT])
-        return tf.nn.silu(update)
+        return update

@@ -119,7 +119,7 @@ def _moments(edges: tf.Tensor, stream: EdgeStream, groups: EdgeGroups) -> list[t
     share = 1.0 / tf.cast(tf.maximum(groups.count, 1), tf.float32)[:, tf.newaxis]
 
     def average(function: Callable[..., tf.Tensor], tables: Columns) -> tf.Tensor:
-        def update(columns: Columns, inputs: Columns, tables: Columns, seed: None) -> Any:
+        def update(columns: Columns, inputs: Columns, tables: Columns, *_: Any) -> Any:
             values = function(tf.cast(inputs["state"], tf.float32), columns, tables)
             return {}, {"sum": tf.math.unsorted_segment_sum(values, columns[GROUP], groups.num_groups)}
 

@@ -9,7 +9,7 @@ import tensorflow_gnn as tfgnn
 
 from gmn_tf.errors import SchemaError
 from gmn_tf.layers.convolution import EdgeConditionedConvolution
-from gmn_tf.layers.edge_stream import Columns
+from gmn_tf.layers.edge_stream import Columns, Keep
 from gmn_tf.layers.edge_update import EdgeUpdate
 from gmn_tf.layers.names import PACKAGE
 from gmn_tf.layers.residual_state import ResidualState
@@ -20,7 +20,7 @@ DIRECTIONS = {"forward": (tfgnn.TARGET,), "both": (tfgnn.TARGET, tfgnn.SOURCE)}
 States = tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]
 """Nodes [N, node_dim], edges [padded length of the stream, edge_dim], global [C, global_dim] or None."""
 
-_STATE, _EDGES = "state", "edges"
+_STATE, _EDGES, _SUM = "state", "edges", "sum"
 
 
 @tf.keras.utils.register_keras_serializable(package=PACKAGE)
@@ -44,6 +44,9 @@ class MetanetworkBlock(tf.keras.layers.Layer):
         global_dim: width of the global state, 0 for none.
         use_layer_normalization, dropout_rate: as usual.
         edges_only: for a last block whose nodes nobody reads.
+        recompute: where edges are taken in chunks, whether the backward pass computes the products of the
+            forward pass again (a fourth more of them) instead of keeping 1 vector per edge and 1 per
+            message.
 
     Call arguments:
         inputs: (`States`, `Topology`).
@@ -64,6 +67,7 @@ class MetanetworkBlock(tf.keras.layers.Layer):
         use_layer_normalization: bool = True,
         dropout_rate: float = 0.0,
         edges_only: bool = False,
+        recompute: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -80,8 +84,10 @@ class MetanetworkBlock(tf.keras.layers.Layer):
             "use_layer_normalization": use_layer_normalization,
             "dropout_rate": dropout_rate,
             "edges_only": edges_only,
+            "recompute": recompute,
         }
-        self.edge_dim, self.global_dim, self.dropout_rate = edge_dim, global_dim, dropout_rate
+        self.edge_dim, self.message_dim, self.global_dim = edge_dim, message_dim, global_dim
+        self.dropout_rate, self.recompute = dropout_rate, recompute
         normed: dict[str, Any] = {"use_layer_normalization": use_layer_normalization}
         common: dict[str, Any] = {**normed, "dropout_rate": dropout_rate}
         self._edge_update = EdgeUpdate(edge_dim, name="edge_update", **normed)
@@ -133,8 +139,10 @@ class MetanetworkBlock(tf.keras.layers.Layer):
         if training and self.dropout_rate:
             seed = tf.random.uniform([2], maxval=2**31 - 1, dtype=tf.int32)
 
-        def update(columns: Columns, inputs: Columns, tables: Any, seed: Any) -> tuple[Columns, Columns]:
-            hidden = EdgeUpdate.hidden(columns, inputs[_STATE], tables[_EDGES])
+        def update(
+            columns: Columns, inputs: Columns, tables: Any, seed: Any, keep: Keep
+        ) -> tuple[Columns, Columns]:
+            hidden = tf.nn.silu(keep(_SUM, EdgeUpdate.sum(columns, inputs[_STATE], tables[_EDGES])))
             if seed is not None:
                 hidden = tf.nn.experimental.stateless_dropout(hidden, self.dropout_rate, seed)
             products = tf.matmul(hidden, tables[_EDGES]["products"])
@@ -143,7 +151,8 @@ class MetanetworkBlock(tf.keras.layers.Layer):
             found: Columns = {}
             for convolution, product in zip(self._convolutions, projected, strict=True):
                 table = tables[convolution.name]
-                messages = convolution.messages(columns, product, table)
+                sent = convolution.message_sum(columns, product, table)
+                messages = tf.nn.silu(keep(convolution.name, sent))
                 for name, total in convolution.sums(columns, messages, table, num_nodes).items():
                     found[f"{convolution.name}/{name}"] = total
             if self._context_state is not None:
@@ -154,8 +163,12 @@ class MetanetworkBlock(tf.keras.layers.Layer):
             return {_STATE: new_state}, found
 
         spec = tf.TensorSpec([None, self.edge_dim], edges.dtype)
+        kept = {}
+        if not self.recompute:
+            message = tf.TensorSpec([None, self.message_dim], edges.dtype)
+            kept = {_SUM: spec, **{convolution.name: message for convolution in self._convolutions}}
         results, found = stream.map(
-            update, {_STATE: edges}, tables, results={_STATE: spec}, sums=sums, seed=seed
+            update, {_STATE: edges}, tables, results={_STATE: spec}, sums=sums, kept=kept, seed=seed
         )
         edges = results[_STATE]
         if self._node_state is None:
@@ -185,11 +198,12 @@ def _maximum(
     """Each node's largest message, float32 [N, message_dim], 0 without any; no gradient runs through it."""
     end = ENDS[convolution.receives_at]
 
-    def largest(columns: Columns, inputs: Columns, tables: Any, seed: Any) -> tf.Tensor:
+    def largest(columns: Columns, inputs: Columns, tables: Any) -> tf.Tensor:
         of_edges, of_messages = tables
-        hidden = EdgeUpdate.hidden(columns, inputs[_STATE], of_edges)
+        hidden = tf.nn.silu(EdgeUpdate.sum(columns, inputs[_STATE], of_edges))
         product = tf.matmul(hidden, of_messages["kernel"])
-        messages = tf.cast(convolution.messages(columns, product, of_messages), tf.float32)
+        messages = tf.nn.silu(convolution.message_sum(columns, product, of_messages))
+        messages = tf.cast(messages, tf.float32)
         return tf.math.unsorted_segment_max(messages, columns[end], topology.num_nodes)
 
     shape = [topology.num_nodes, convolution.message_dim]

@@ -66,11 +66,12 @@ class GraphMetanetwork(tf.keras.Model):
         max_layers, max_groups: room for layers and for (layer, type) groups per network; what is beyond
             is pooled together.
         num_indices, position_buckets: rows of the encoders' tables.
-        edge_chunk_size: edges that are worked on at a time. Their intermediate results are computed anew
-            in the backward pass instead of being kept, so a step needs little more memory than one state
-            per edge and block. 0 takes all edges at once and keeps everything; None decides: chunks of a
-            megabyte of states for a model compiled with `jit_compile=True` on processors, and wherever
-            the states of a batch would take more than a gigabyte.
+        edge_chunk_size: edges that are worked on at a time; their cheap intermediate results are computed
+            anew in the backward pass instead of being kept. 0 takes all edges at once and keeps everything;
+            None decides: chunks of a megabyte of states for a model compiled with `jit_compile=True` on
+            processors, and wherever the states of a batch would take more than a gigabyte.
+        recompute: whether the backward pass computes the products of a chunk anew as well, so that a step
+            needs little more memory than one state per edge and block.
 
     Call arguments:
         graph: scalar GraphTensor as of `gmn_tf.graph.tensor`, any number of components, the last of
@@ -109,6 +110,7 @@ class GraphMetanetwork(tf.keras.Model):
         num_indices: int = 64,
         position_buckets: int = 12,
         edge_chunk_size: int | None = None,
+        recompute: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -144,6 +146,7 @@ class GraphMetanetwork(tf.keras.Model):
             "num_indices": num_indices,
             "position_buckets": position_buckets,
             "edge_chunk_size": edge_chunk_size,
+            "recompute": recompute,
         }
         self.bundled = bundled
         self.num_statistics = NUM_STATISTICS * (1 if bundled else num_channels)
@@ -167,6 +170,7 @@ class GraphMetanetwork(tf.keras.Model):
                 global_dim=global_dim,
                 use_layer_normalization=use_layer_normalization,
                 dropout_rate=dropout_rate,
+                recompute=recompute,
                 edges_only=self.per_edge and index == num_blocks - 1,
                 name=f"block_{index}",
             )

@@ -17,18 +17,26 @@ TABLE = tf.constant([[1.0, 2.0], [3.0, 5.0], [-1.0, 0.5]])
 SPEC = {"double": tf.TensorSpec([None, 2])}
 
 
-def update(columns, inputs, tables, seed):
+def update(columns, inputs, tables, seed, keep):
     """Result: twice the state; sum: state times the row of the target, at the target."""
-    product = inputs["state"] * gather(tables["row"], columns["target"])
+    row = keep("row", gather(tables["row"], columns["target"]))
+    product = inputs["state"] * row
     return {"double": 2 * inputs["state"]}, {
         "sum": tf.math.unsorted_segment_sum(product, columns["target"], 3)
     }
 
 
-def run(chunk_size, state=STATE, table=TABLE):
+def run(chunk_size, state=STATE, table=TABLE, kept=()):
     stream = EdgeStream.of({"target": TARGET}, chunk_size)
     inputs = {"state": stream.pad(state)}
-    results, sums = stream.map(update, inputs, {"row": table}, results=SPEC, sums={"sum": tf.zeros([3, 2])})
+    results, sums = stream.map(
+        update,
+        inputs,
+        {"row": table},
+        results=SPEC,
+        sums={"sum": tf.zeros([3, 2])},
+        kept=dict.fromkeys(kept, SPEC["double"]),
+    )
     return stream.unpad(results["double"]), sums["sum"]
 
 
@@ -49,13 +57,14 @@ def test_a_stream_is_padded_to_whole_chunks_with_edges_that_go_nowhere():
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])
-def test_gradients_in_chunks_equal_those_of_the_whole(jit_compile):
+@pytest.mark.parametrize("kept", [(), ("row",)])
+def test_gradients_in_chunks_equal_those_of_the_whole(jit_compile, kept):
     def gradients(chunk_size):
         @tf.function(jit_compile=jit_compile)
         def of(state, table):
             with tf.GradientTape() as tape:
                 tape.watch((state, table))
-                double, total = run(chunk_size, state, table)
+                double, total = run(chunk_size, state, table, kept)
                 loss = tf.reduce_sum(double**3) + tf.reduce_sum(tf.sin(total))
             return [tf.convert_to_tensor(x) for x in tape.gradient(loss, (state, table))]
 
@@ -63,6 +72,29 @@ def test_gradients_in_chunks_equal_those_of_the_whole(jit_compile):
 
     for whole, chunks in zip(gradients(0), gradients(3), strict=True):
         np.testing.assert_allclose(chunks, whole, rtol=1e-5)
+
+
+def test_what_is_kept_is_not_computed_again():
+    """Products in the compiled program: one forward, two backward, and one more where it is not kept."""
+
+    def products(kept):
+        @tf.function(jit_compile=True)
+        def gradient(state, table):
+            def function(columns, inputs, tables, seed, keep):
+                return {"double": tf.square(keep("product", tf.matmul(inputs["state"], tables)))}, {}
+
+            stream = EdgeStream.of({"target": TARGET}, 3)
+            specs = dict.fromkeys(kept, SPEC["double"])
+            with tf.GradientTape() as tape:
+                tape.watch((state, table))
+                inputs = {"state": stream.pad(state)}
+                found = stream.map(function, inputs, table, results=SPEC, kept=specs)[0]["double"]
+            return found, tape.gradient(found, (state, table))
+
+        compiled = gradient.experimental_get_compiler_ir(STATE, TABLE[:2])(stage="optimized_hlo")
+        return compiled.count(" dot(")
+
+    assert (products(("product",)), products(())) == (3, 4)
 
 
 def test_a_number_of_edges_that_is_not_static():
@@ -77,7 +109,7 @@ def test_a_number_of_edges_that_is_not_static():
 
 
 def test_maxima_leave_padding_out():
-    def largest(columns, inputs, tables, seed):
+    def largest(columns, inputs, tables):
         return tf.math.unsorted_segment_max(inputs["state"], columns["target"], 3)
 
     for chunk_size in (0, 3, 4):
@@ -89,7 +121,7 @@ def test_maxima_leave_padding_out():
 def test_every_chunk_has_its_seed_in_both_directions():
     """Noise times state: the gradient is the noise itself, so it must be the one the forward pass drew."""
 
-    def noisy(columns, inputs, tables, seed):
+    def noisy(columns, inputs, tables, seed, keep):
         noise = tf.random.stateless_uniform(inputs["state"].shape, seed)
         return {"double": inputs["state"] * noise}, {}
 

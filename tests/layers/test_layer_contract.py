@@ -87,7 +87,8 @@ def update_edges(layer, graph):
     shape, state = shape_of(graph), with_states(graph)
     nodes = state.node_sets[schema.NODE_SET][tfgnn.HIDDEN_STATE]
     tables = layer((nodes, state.context[tfgnn.HIDDEN_STATE]))
-    hidden = layer.hidden(shape.stream.columns, state.edge_sets[schema.EDGE_SET][tfgnn.HIDDEN_STATE], tables)
+    edges = state.edge_sets[schema.EDGE_SET][tfgnn.HIDDEN_STATE]
+    hidden = tf.nn.silu(layer.sum(shape.stream.columns, edges, tables))
     return tf.matmul(hidden, tables["output"]) + tables["bias"]
 
 
