@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import functools
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,11 @@ from gmn_tf.errors import SchemaError
 from gmn_tf.graph import schema
 from gmn_tf.graph.tensor import assemble
 from gmn_tf.layers.edge_encoder import EdgeEncoder
-from gmn_tf.layers.edge_stream import default_chunk_size
+from gmn_tf.layers.edge_stream import Columns, EdgeStream, default_chunk_size
 from gmn_tf.layers.group_encoder import GroupEncoder
 from gmn_tf.layers.group_statistics import NUM_STATISTICS, group_statistics
 from gmn_tf.layers.groups import GROUP, EdgeGroups, edge_groups
+from gmn_tf.layers.host_stream import HostStream
 from gmn_tf.layers.label_normalizer import LabelNormalizer
 from gmn_tf.layers.label_statistics import LabelStatistics
 from gmn_tf.layers.names import PACKAGE
@@ -24,6 +26,7 @@ from gmn_tf.layers.node_encoder import NodeEncoder
 from gmn_tf.layers.readout import GroupReadout
 from gmn_tf.layers.topology import topology
 from gmn_tf.models.block import MetanetworkBlock
+from gmn_tf.models.streaming import edge_progress
 
 
 @tf.keras.utils.register_keras_serializable(package=PACKAGE)
@@ -208,12 +211,44 @@ class GraphMetanetwork(tf.keras.Model):
         return cls(**config)
 
     def call(self, graph: tfgnn.GraphTensor, training: bool | None = None) -> tf.Tensor:
+        num_edges = graph.edge_sets[schema.EDGE_SET][schema.TYPE].shape[0]
+        divide = functools.partial(EdgeStream.of, chunk_size=self._chunk_size(num_edges))
+        return self._answer(graph, divide, training)
+
+    def call_streaming(
+        self, graph: tfgnn.GraphTensor, *, chunk_size: int = 65536, progress: bool = True
+    ) -> np.ndarray:
+        """The same answers with bounded memory: one state per edge is held, everything else per chunk.
+
+        For networks of tens of millions of weights. Not differentiable, not to be traced.
+
+        Args:
+            graph: as of `call`.
+            chunk_size: edges worked on at a time.
+            progress: whether a bar shows how many edges are done.
+
+        Returns:
+            float32 [num_components, units], or [num_edges, units].
+        """
+        readouts = 2 * len(self._readout or ())
+        passes = 1 + sum(block.num_passes for block in self._blocks) + readouts
+        total = passes * int(graph.edge_sets[schema.EDGE_SET].total_size)
+        with edge_progress(total, show=progress) as advance:
+            divide = functools.partial(HostStream.of, chunk_size=chunk_size, advance=advance)
+            return np.asarray(self._answer(graph, divide))
+
+    def _answer(
+        self,
+        graph: tfgnn.GraphTensor,
+        make_stream: Callable[[Columns], EdgeStream],
+        training: bool | None = None,
+    ) -> tf.Tensor:
         edge_set = graph.edge_sets[schema.EDGE_SET]
         groups = self.groups(graph)
         labels = self._group_encoder(groups)
         values = self._normalizer((edge_set[schema.TYPE], edge_set[schema.LAYER], edge_set[schema.VALUE]))
         columns = {GROUP: groups.of_edge, **self._edge_encoder.columns(graph)}
-        shape = topology(graph, columns, self._chunk_size(groups.of_edge.shape[0]))
+        shape = topology(graph, columns, make_stream)
         nodes = self._node_encoder(graph)
         edges = self._edge_encoder((shape.stream, labels, values))
         context = tf.zeros([shape.num_components, self.global_dim], nodes.dtype) if self.global_dim else None
