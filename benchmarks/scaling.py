@@ -194,7 +194,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--sizes", type=int, nargs="+", default=SIZES, metavar="EDGES", help="about how many edges")
     add("--modes", nargs="+", choices=MODES, default=MODES, help="what is timed (all)")
-    add("--chunk", type=int, metavar="EDGES", help="edges at a time (what the model takes by default; 0: all)")
+    add("--chunk", type=int, metavar="EDGES", help="edges at a time (1 MB of states; 0: all)")
     add(
         "--memory",
         type=float,

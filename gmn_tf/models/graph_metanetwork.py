@@ -156,7 +156,9 @@ class GraphMetanetwork(tf.keras.Model):
         self.per_edge = output == "edge"
         self.num_channels, self.global_dim = num_channels, global_dim
         self.max_layers, self.max_groups = max_layers, max_groups
-        self._normalizer = LabelNormalizer(num_channels, max_layers=max_layers, name="values")
+        # Under mixed precision neither weights as they come in nor answers are rounded.
+        final = "float32" if tf.as_dtype(self.compute_dtype).size < 4 else None
+        self._normalizer = LabelNormalizer(num_channels, max_layers=max_layers, dtype=final, name="values")
         self._node_encoder = NodeEncoder(node_dim, num_indices=num_indices, name="nodes")
         self._group_encoder = GroupEncoder(edge_dim, name="labels")
         self._edge_encoder = EdgeEncoder(
@@ -181,14 +183,14 @@ class GraphMetanetwork(tf.keras.Model):
         ]
         self._statistics_normalizer = self._readout = self._edge_output = self._step = None
         if self.per_edge:
-            self._edge_output = tf.keras.layers.Dense(units, name="edge_output")
+            self._edge_output = tf.keras.layers.Dense(units, dtype=final, name="edge_output")
             if initial_step is not None:
                 start = tf.keras.initializers.Constant(initial_step)
                 self._step = self.add_weight("step", (), initializer=start)
         else:
             if readout_statistics:
                 self._statistics_normalizer = LabelNormalizer(
-                    self.num_statistics, max_layers=max_layers, name="statistics"
+                    self.num_statistics, max_layers=max_layers, dtype=final, name="statistics"
                 )
             self._readout = [
                 GroupReadout(
@@ -197,6 +199,7 @@ class GraphMetanetwork(tf.keras.Model):
                     num_heads=readout_heads,
                     dropout_rate=readout_dropout_rate,
                     group_dropout_rate=group_dropout_rate,
+                    dtype=final,
                     name="readout" if readout_members == 1 else f"readout_{member}",
                 )
                 for member in range(readout_members)
@@ -256,7 +259,7 @@ class GraphMetanetwork(tf.keras.Model):
             nodes, edges, context = block(((nodes, edges, context), shape))
         if self._edge_output is not None:
             answer = self._edge_output(shape.stream.unpad(edges))
-            return answer if self._step is None else self._step * answer
+            return answer if self._step is None else tf.cast(self._step, answer.dtype) * answer
         statistics = None
         if self._statistics_normalizer is not None:
             raw = group_statistics(groups, edge_set[schema.VALUE], bundled=self.bundled)
