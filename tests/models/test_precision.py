@@ -1,4 +1,4 @@
-"""Mixed precision and double precision: the same answers within the type's rounding, as good after training."""
+"""Mixed precision and double precision: the same answers up to rounding, as good after training."""
 
 from __future__ import annotations
 
