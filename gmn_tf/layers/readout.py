@@ -54,9 +54,8 @@ class GroupReadout(tf.keras.layers.Layer):
         group_dropout_rate: float = 0.0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            autocast=False, **kwargs
-        )  # edge states stay as they are until a chunk of them is read
+        # Edge states stay as they are until a chunk of them is read.
+        super().__init__(autocast=False, **kwargs)
         self.units, self.hidden_dim = units, hidden_dim
         self.num_heads, self.dropout_rate = num_heads, dropout_rate
         self.group_dropout_rate = group_dropout_rate

@@ -26,6 +26,7 @@ from gmn_tf.layers.node_encoder import NodeEncoder
 from gmn_tf.layers.readout import GroupReadout
 from gmn_tf.layers.topology import topology
 from gmn_tf.models.block import MetanetworkBlock
+from gmn_tf.models.presets import preset
 from gmn_tf.models.streaming import edge_progress
 
 
@@ -205,6 +206,19 @@ class GraphMetanetwork(tf.keras.Model):
                 for member in range(readout_members)
             ]
         self(_smallest_graph(num_channels))
+
+    @classmethod
+    def from_preset(cls, size: str, /, units: int = 1, **kwargs: Any) -> GraphMetanetwork:
+        """A metanetwork of a named size: "tiny", "small" or "paper" (`gmn_tf.models.presets`).
+
+        Args:
+            size: which one.
+            units, kwargs: as of the class; they win over the preset's.
+
+        Raises:
+            SchemaError: there is no such preset.
+        """
+        return cls(units, **{**preset(size), **kwargs})
 
     def get_config(self) -> dict[str, Any]:
         return {"name": self.name, **self._settings}
