@@ -11,6 +11,7 @@ from gmn_tf.layers.edge_stream import Columns, EdgeStream, gather
 from gmn_tf.layers.features import log_count
 from gmn_tf.layers.groups import GROUP, EdgeGroups
 from gmn_tf.layers.names import PACKAGE
+from gmn_tf.layers.precision import sum_type, widen
 from gmn_tf.layers.topology import Topology
 
 _SMALLEST = 1e-6
@@ -40,7 +41,7 @@ class GroupReadout(tf.keras.layers.Layer):
         inputs: (node states [N, .], edge states [padded length of the stream, .], `Topology` whose stream
             has the column GROUP, groups, labels [groups, label_dim], statistics [groups, .] or None).
     Call returns:
-        float32 [components, units]; a component without edges gets an answer that means nothing.
+        float [components, units]; a component without edges gets an answer that means nothing.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class GroupReadout(tf.keras.layers.Layer):
         components, slots = groups.shape
         pooled = _moments(edges, topology.stream, groups)
         if statistics is not None:
-            pooled.append(statistics)
+            pooled.append(tf.cast(statistics, pooled[0].dtype))
         p = self._group_dropout(tf.concat(pooled, axis=-1))
         label = self._label(labels)
         gain, shift = label[:, : self.hidden_dim], label[:, self.hidden_dim :]
@@ -107,23 +108,24 @@ class GroupReadout(tf.keras.layers.Layer):
         joined = self._dropout(
             self._norm(tf.concat([average, heads, *_node_moments(nodes, topology)], axis=-1))
         )
-        joined = tf.concat([joined, log_count(edges)], axis=-1)
+        joined = tf.concat([joined, tf.cast(log_count(edges), joined.dtype)], axis=-1)
         return self._output(self._dropout(self._hidden(joined)))
 
 
 def _moments(edges: tf.Tensor, stream: EdgeStream, groups: EdgeGroups) -> list[tf.Tensor]:
-    """Mean and deviation of the edge states in each group, float32 [C * S, .] each.
+    """Mean and deviation of the edge states in each group, [C * S, .] each.
 
     Two passes, so that the deviation of a single edge is exactly 0.
     """
-    share = 1.0 / tf.cast(tf.maximum(groups.count, 1), tf.float32)[:, tf.newaxis]
+    dtype = sum_type(edges.dtype)
+    share = 1.0 / tf.cast(tf.maximum(groups.count, 1), dtype)[:, tf.newaxis]
 
     def average(function: Callable[..., tf.Tensor], tables: Columns) -> tf.Tensor:
         def update(columns: Columns, inputs: Columns, tables: Columns, *_: Any) -> Any:
-            values = function(tf.cast(inputs["state"], tf.float32), columns, tables)
+            values = function(widen(inputs["state"]), columns, tables)
             return {}, {"sum": tf.math.unsorted_segment_sum(values, columns[GROUP], groups.num_groups)}
 
-        zeros = tf.zeros([groups.num_groups, edges.shape[-1]])
+        zeros = tf.zeros([groups.num_groups, edges.shape[-1]], dtype)
         return stream.map(update, {"state": edges}, tables, sums={"sum": zeros})[1]["sum"] * share
 
     mean = average(lambda state, columns, tables: state, {})
@@ -135,7 +137,7 @@ def _moments(edges: tf.Tensor, stream: EdgeStream, groups: EdgeGroups) -> list[t
 
 
 def _node_moments(nodes: tf.Tensor, topology: Topology) -> list[tf.Tensor]:
-    nodes = tf.cast(nodes, tf.float32)
+    nodes = widen(nodes)
     mean = topology.mean_of_nodes(nodes)
     there = tf.gather(mean, topology.node_component)
     return [mean, tf.sqrt(topology.mean_of_nodes(tf.square(nodes - there)) + _SMALLEST)]
