@@ -198,7 +198,7 @@ def _maximum(
     message_tables: Columns,
     topology: Topology,
 ) -> tf.Tensor:
-    """Each node's largest message, [N, message_dim] in float32 at least, 0 without any; no gradient runs through it."""
+    """Each node's largest message, float [N, message_dim], 0 without any; no gradient runs through it."""
     end = ENDS[convolution.receives_at]
 
     def largest(columns: Columns, inputs: Columns, tables: Any) -> tf.Tensor:
