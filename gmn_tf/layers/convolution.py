@@ -11,6 +11,7 @@ import tensorflow_gnn as tfgnn
 from gmn_tf.errors import SchemaError
 from gmn_tf.layers.edge_stream import Columns, gather
 from gmn_tf.layers.names import PACKAGE, UPDATE
+from gmn_tf.layers.precision import sum_type, widen
 from gmn_tf.layers.reductions import edge_sums, empty_sums, reduce, reduce_types
 from gmn_tf.layers.topology import ENDS, Topology
 
@@ -143,7 +144,8 @@ class EdgeConditionedConvolution(tfgnn.keras.layers.AnyToAnyConvolutionBase):
 
     def empty_sums(self, num_nodes: int | tf.Tensor) -> Columns:
         """Zeros in the shapes of `sums`."""
-        return empty_sums(self._names, num_nodes, self.message_dim, self.num_heads)
+        dtype = sum_type(self.compute_dtype)
+        return empty_sums(self._names, num_nodes, self.message_dim, self.num_heads, dtype)
 
     def finish(self, sums: Mapping[str, tf.Tensor], tables: Columns, topology: Topology) -> tf.Tensor:
         """The result [N, units] from the sums over all edges."""
@@ -172,7 +174,7 @@ class EdgeConditionedConvolution(tfgnn.keras.layers.AnyToAnyConvolutionBase):
         largest = maximum = logits = None
         if self.needs_maximum:
             largest = pool_to_receiver(tf.stop_gradient(message), reduce_type="max_no_inf")
-            maximum = tf.cast(broadcast_from_receiver(largest), tf.float32)
+            maximum = widen(broadcast_from_receiver(largest))
         if self._attention is not None:
             logits = tf.matmul(message, tf.cast(self._attention, message.dtype))
         total = lambda values: pool_to_receiver(values, reduce_type="sum")  # noqa: E731

@@ -115,12 +115,17 @@ class EdgeStream:
         return _map_chunks(self, function, inputs, tables, results, sums, dict(kept or {}), seed)
 
     def maximum(
-        self, function: Callable[..., tf.Tensor], inputs: Columns, tables: Any, shape: Any
+        self,
+        function: Callable[..., tf.Tensor],
+        inputs: Columns,
+        tables: Any,
+        shape: Any,
+        dtype: tf.DType = tf.float32,
     ) -> tf.Tensor:
-        """Elementwise maximum of `function`'s float32 results over all chunks; not differentiated.
+        """Elementwise maximum of `function`'s results over all chunks; not differentiated.
 
         Args:
-            function: of (columns, inputs, tables) of a chunk, with results of `shape`.
+            function: of (columns, inputs, tables) of a chunk, with results of `shape` and `dtype`.
             inputs, tables: as in `map`.
         """
         inputs, tables = tf.nest.map_structure(tf.stop_gradient, (inputs, tables))
@@ -135,7 +140,7 @@ class EdgeStream:
             chunk = [{name: column[i] for name, column in part.items()} for part in (columns, divided)]
             return i + 1, tf.maximum(largest, function(*chunk, tables))
 
-        start = tf.fill(shape, tf.float32.min)
+        start = tf.fill(shape, tf.constant(dtype.min, dtype))
         _, largest = tf.while_loop(
             lambda i, _: i < self.num_chunks,
             body,

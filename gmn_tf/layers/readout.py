@@ -41,7 +41,7 @@ class GroupReadout(tf.keras.layers.Layer):
         inputs: (node states [N, .], edge states [padded length of the stream, .], `Topology` whose stream
             has the column GROUP, groups, labels [groups, label_dim], statistics [groups, .] or None).
     Call returns:
-        float32 [components, units]; a component without edges gets an answer that means nothing.
+        float [components, units]; a component without edges gets an answer that means nothing.
     """
 
     def __init__(

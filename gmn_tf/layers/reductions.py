@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 import tensorflow as tf
 
 from gmn_tf.errors import SchemaError
+from gmn_tf.layers.precision import widen
 
 REDUCE_TYPES = ("mean", "sum", "fan_in", "max", "attention")
 
@@ -40,9 +41,9 @@ def reduce_types(reduce_type: str) -> list[str]:
 
 
 def empty_sums(
-    names: list[str], num_nodes: int | tf.Tensor, dim: int, num_heads: int
+    names: list[str], num_nodes: int | tf.Tensor, dim: int, num_heads: int, dtype: tf.DType = tf.float32
 ) -> dict[str, tf.Tensor]:
-    """Zeros of the sums that `edge_sums` gives, float32 [num_nodes, .] by name."""
+    """Zeros of the sums that `edge_sums` gives, [num_nodes, .] by name."""
     widths = {}
     if {"mean", "sum", "fan_in"} & set(names):
         widths["sum"] = dim
@@ -50,7 +51,7 @@ def empty_sums(
         widths |= {"attaining": dim, "attained": dim}
     if "attention" in names:
         widths |= {"weighted": dim, "weight": num_heads}
-    return {name: tf.zeros([num_nodes, width]) for name, width in widths.items()}
+    return {name: tf.zeros([num_nodes, width], dtype) for name, width in widths.items()}
 
 
 def edge_sums(
@@ -61,16 +62,16 @@ def edge_sums(
     logits: tf.Tensor | None = None,
     maximum: tf.Tensor | None = None,
 ) -> dict[str, tf.Tensor]:
-    """Sums over edges, by name.
+    """Sums over edges, by name, in float32 at least.
 
     Args:
         names: as of `reduce_types`.
         messages: float [K, dim].
         total: sums [K, .] over the edges at each node, [N, .].
         logits: float [K, heads], for "attention".
-        maximum: float32 [K, dim], for "max": the largest message at the node that an edge sends to.
+        maximum: float [K, dim], for "max": the largest message at the node that an edge sends to.
     """
-    messages = tf.cast(messages, tf.float32)
+    messages = widen(messages)
     sums = {}
     if {"mean", "sum", "fan_in"} & set(names):
         sums["sum"] = total(messages)
@@ -80,7 +81,7 @@ def edge_sums(
         sums |= {"attaining": total(messages * attains), "attained": total(attains)}
     if "attention" in names:
         assert logits is not None
-        weight = tf.exp(_LARGEST_LOGIT * tf.tanh(tf.cast(logits, tf.float32) / _LARGEST_LOGIT))
+        weight = tf.exp(_LARGEST_LOGIT * tf.tanh(widen(logits) / _LARGEST_LOGIT))
         sums |= {"weighted": total(by_head(messages, weight)), "weight": total(weight)}
     return sums
 
@@ -98,7 +99,8 @@ def reduce(
         degree: float32 [N, 1], edges at each node.
         maximum: float32 [N, dim], for "max".
     """
-    at_least_one = tf.maximum(degree, 1.0)
+    some = next(iter(sums.values()))
+    at_least_one = tf.cast(tf.maximum(degree, 1.0), some.dtype)
     reduced = []
     for name in names:
         if name == "max":

@@ -12,6 +12,7 @@ from gmn_tf.layers.convolution import EdgeConditionedConvolution
 from gmn_tf.layers.edge_stream import Columns, Keep
 from gmn_tf.layers.edge_update import EdgeUpdate
 from gmn_tf.layers.names import PACKAGE
+from gmn_tf.layers.precision import sum_type, widen
 from gmn_tf.layers.residual_state import ResidualState
 from gmn_tf.layers.topology import COMPONENT, ENDS, Topology
 
@@ -139,7 +140,7 @@ class MetanetworkBlock(tf.keras.layers.Layer):
             for name, zeros in convolution.empty_sums(num_nodes).items()
         }
         if self._context_state is not None:
-            sums[_EDGES] = tf.zeros([topology.num_components, self.edge_dim])
+            sums[_EDGES] = tf.zeros([topology.num_components, self.edge_dim], sum_type(edges.dtype))
         seed = None
         if training and self.dropout_rate:
             seed = tf.random.uniform([2], maxval=2**31 - 1, dtype=tf.int32)
@@ -161,7 +162,7 @@ class MetanetworkBlock(tf.keras.layers.Layer):
                 for name, total in convolution.sums(columns, messages, table, num_nodes).items():
                     found[f"{convolution.name}/{name}"] = total
             if self._context_state is not None:
-                wide = tf.cast(new_state, tf.float32)
+                wide = widen(new_state)
                 found[_EDGES] = tf.math.unsorted_segment_sum(
                     wide, columns[COMPONENT], topology.num_components
                 )
@@ -187,7 +188,9 @@ class MetanetworkBlock(tf.keras.layers.Layer):
             of_nodes.append(tf.gather(context, topology.node_component))
         nodes = self._node_state((nodes, of_nodes, []))
         if self._context_state is not None:
-            mean_edge = tf.cast(found[_EDGES] / topology.component_edges, nodes.dtype)
+            mean_edge = tf.cast(
+                found[_EDGES] / tf.cast(topology.component_edges, found[_EDGES].dtype), nodes.dtype
+            )
             context = self._context_state((context, [topology.mean_of_nodes(nodes), mean_edge], []))
         return nodes, edges, context
 
@@ -199,7 +202,7 @@ def _maximum(
     message_tables: Columns,
     topology: Topology,
 ) -> tf.Tensor:
-    """Each node's largest message, float32 [N, message_dim], 0 without any; no gradient runs through it."""
+    """Each node's largest message, float [N, message_dim], 0 without any; no gradient runs through it."""
     end = ENDS[convolution.receives_at]
 
     def largest(columns: Columns, inputs: Columns, tables: Any) -> tf.Tensor:
@@ -207,9 +210,9 @@ def _maximum(
         hidden = tf.nn.silu(EdgeUpdate.sum(columns, inputs[_STATE], of_edges))
         product = tf.matmul(hidden, of_messages["kernel"])
         messages = tf.nn.silu(convolution.message_sum(columns, product, of_messages))
-        messages = tf.cast(messages, tf.float32)
-        return tf.math.unsorted_segment_max(messages, columns[end], topology.num_nodes)
+        return tf.math.unsorted_segment_max(widen(messages), columns[end], topology.num_nodes)
 
     shape = [topology.num_nodes, convolution.message_dim]
-    found = topology.stream.maximum(largest, {_STATE: edges}, (edge_tables, message_tables), shape)
-    return tf.where(topology.degree[convolution.receives_at] > 0, found, 0.0)
+    shared, dtype = (edge_tables, message_tables), sum_type(edges.dtype)
+    found = topology.stream.maximum(largest, {_STATE: edges}, shared, shape, dtype)
+    return tf.where(topology.degree[convolution.receives_at] > 0, found, tf.zeros_like(found))
