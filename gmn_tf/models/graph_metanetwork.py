@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,9 @@ from gmn_tf.layers.node_encoder import NodeEncoder
 from gmn_tf.layers.readout import GroupReadout
 from gmn_tf.layers.topology import topology
 from gmn_tf.models.block import MetanetworkBlock
+from gmn_tf.models.transformer_block import TransformerBlock
+
+BLOCKS = ("message_passing", "transformer")
 
 
 @tf.keras.utils.register_keras_serializable(package=PACKAGE)
@@ -42,12 +46,14 @@ class GraphMetanetwork(tf.keras.Model):
     Args:
         units: width of the answer; logits, nothing is applied to them.
         output: "graph" for one answer per component, "edge" for one per edge.
+        block: "message_passing" (`MetanetworkBlock`), or "transformer" for attention along the edges
+            (`TransformerBlock`), which has no `reduce_type`.
         num_blocks: rounds of edge and node updates.
         node_dim, edge_dim, message_dim: widths of the states and of the messages.
         directions: "both" for messages along and against the edges, "forward" for along alone.
         reduce_type: how a node reduces its messages: "mean", "sum", "fan_in", "max" or "attention", or
             several joined by "|".
-        num_heads: heads of "attention".
+        num_heads: heads of "attention" and of the transformer.
         global_dim: width of the global state, 0 for none.
         use_layer_normalization, dropout_rate: in every block.
         num_channels: channels of the edge feature `value`.
@@ -85,6 +91,7 @@ class GraphMetanetwork(tf.keras.Model):
         units: int = 1,
         *,
         output: str = "graph",
+        block: str = "message_passing",
         num_blocks: int = 3,
         node_dim: int = 32,
         edge_dim: int = 32,
@@ -116,11 +123,19 @@ class GraphMetanetwork(tf.keras.Model):
         super().__init__(**kwargs)
         if output not in ("graph", "edge"):
             raise SchemaError(f"received output={output!r}, expected 'graph' or 'edge'")
+        if block not in BLOCKS:
+            raise SchemaError(f"received block={block!r}, expected 'message_passing' or 'transformer'")
+        if block == "transformer" and reduce_type not in ("mean", "attention"):
+            raise SchemaError(
+                f"received reduce_type={reduce_type!r} for block='transformer', which reduces by attention: "
+                "leave reduce_type out"
+            )
         if readout_members < 1:
             raise SchemaError(f"received readout_members={readout_members}, expected 1 or more")
         self._settings: dict[str, Any] = {
             "units": units,
             "output": output,
+            "block": block,
             "num_blocks": num_blocks,
             "node_dim": node_dim,
             "edge_dim": edge_dim,
@@ -159,13 +174,15 @@ class GraphMetanetwork(tf.keras.Model):
         self._edge_encoder = EdgeEncoder(
             edge_dim, num_frequencies=num_frequencies, position_buckets=position_buckets, name="edges"
         )
+        make_block: Callable[..., Any] = TransformerBlock
+        if block == "message_passing":
+            make_block = partial(MetanetworkBlock, reduce_type=reduce_type)
         self._blocks = [
-            MetanetworkBlock(
+            make_block(
                 node_dim=node_dim,
                 edge_dim=edge_dim,
                 message_dim=message_dim,
                 directions=directions,
-                reduce_type=reduce_type,
                 num_heads=num_heads,
                 global_dim=global_dim,
                 use_layer_normalization=use_layer_normalization,

@@ -25,6 +25,14 @@ OPTIONS = {
     "forward": {"directions": "forward", "use_layer_normalization": False},
     "sum": {"reduce_type": "sum", "num_frequencies": 2, "readout_statistics": False},
     "global": {"reduce_type": "mean|fan_in|max", "global_dim": 8},
+    "transformer": {"block": "transformer", "num_heads": 2, "global_dim": 8},
+    "transformer, forward": {
+        "block": "transformer",
+        "num_heads": 5,
+        "directions": "forward",
+        "use_layer_normalization": False,
+        "recompute": True,
+    },
     "attention": {"reduce_type": "attention", "num_heads": 2, "edge_chunk_size": 64},
 }
 
@@ -175,8 +183,15 @@ def test_says_what_is_wrong():
         GraphMetanetwork(output="node")
     with pytest.raises(SchemaError, match="reduce_type='median'"):
         GraphMetanetwork(reduce_type="median")
-    with pytest.raises(SchemaError, match="directions='back'"):
-        GraphMetanetwork(directions="back")
+    for block in ("message_passing", "transformer"):
+        with pytest.raises(SchemaError, match="directions='back'"):
+            GraphMetanetwork(directions="back", block=block)
+    with pytest.raises(SchemaError, match="block='grit', expected 'message_passing' or 'transformer'"):
+        GraphMetanetwork(block="grit")
+    with pytest.raises(SchemaError, match="which reduces by attention: leave reduce_type out"):
+        GraphMetanetwork(block="transformer", reduce_type="max")
+    with pytest.raises(SchemaError, match="num_heads=5 for message_dim=32, expected a divisor"):
+        GraphMetanetwork(block="transformer", num_heads=5)
     model = GraphMetanetwork(num_blocks=0)
     with pytest.raises(SchemaError, match="no edges to adapt to"):
         model.adapt([])
