@@ -193,6 +193,10 @@ CASES = {
         lambda: GraphMetanetwork(2, num_blocks=1, node_dim=5, edge_dim=6, message_dim=7, readout_members=3),
         lambda layer, graph: layer(graph),
     ),
+    "GraphMetanetwork-symmetry": (
+        lambda: GraphMetanetwork(num_blocks=1, node_dim=5, edge_dim=6, message_dim=7, symmetry="scale"),
+        lambda layer, graph: layer(graph),
+    ),
     "GraphMetanetwork-edge": (
         lambda: GraphMetanetwork(
             2, output="edge", num_blocks=2, initial_step=0.1, directions="forward", reduce_type="fan_in"

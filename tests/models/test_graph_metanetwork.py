@@ -33,6 +33,7 @@ OPTIONS = {
         "use_layer_normalization": False,
         "recompute": True,
     },
+    "symmetry": {"symmetry": "scale|sign"},
     "attention": {"reduce_type": "attention", "num_heads": 2, "edge_chunk_size": 64},
 }
 
@@ -183,6 +184,12 @@ def test_says_what_is_wrong():
         GraphMetanetwork(output="node")
     with pytest.raises(SchemaError, match="reduce_type='median'"):
         GraphMetanetwork(reduce_type="median")
+    with pytest.raises(
+        SchemaError, match=r"symmetry='shift', expected 'scale', 'sign', 'scale\|sign' or None"
+    ):
+        GraphMetanetwork(symmetry="shift")
+    with pytest.raises(SchemaError, match="other facts of a weight do not scale as it does"):
+        GraphMetanetwork(symmetry="scale", num_channels=2, bundled=False)
     for block in ("message_passing", "transformer"):
         with pytest.raises(SchemaError, match="directions='back'"):
             GraphMetanetwork(directions="back", block=block)
