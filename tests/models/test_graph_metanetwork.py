@@ -206,7 +206,8 @@ def test_says_what_is_wrong():
         model.adapt_statistics(np.zeros((2, 2)), np.zeros((2, 2, 1)), np.zeros((2, 2, 1)))
 
 
-def test_learns_what_needs_the_graph():
+@pytest.mark.parametrize("block", ["message_passing", pytest.param("transformer", marks=pytest.mark.slow)])
+def test_learns_what_needs_the_graph(block):
     """Target: mean over hidden nodes of |sum of incoming weights|: which weights meet where decides it."""
 
     def network(seed):
@@ -223,7 +224,8 @@ def test_learns_what_needs_the_graph():
     held_out, truth = batch(10**6, 256)
     tf.keras.utils.set_random_seed(2)  # other seeds stay longer on a plateau
     widths = {"node_dim": 16, "edge_dim": 16, "message_dim": 16}
-    model = GraphMetanetwork(num_blocks=1, readout_dropout_rate=0.0, group_dropout_rate=0.0, **widths)
+    settings = {"num_blocks": 1, "readout_dropout_rate": 0.0, "group_dropout_rate": 0.0, **widths}
+    model = GraphMetanetwork(block=block, **settings)
     model.adapt([graph for graph, _ in data])
     model.compile(tf.keras.optimizers.Adam(5e-3), "mse", jit_compile=True)
     stream = tf.data.Dataset.from_generator(
