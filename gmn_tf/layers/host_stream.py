@@ -95,10 +95,15 @@ class HostStream(EdgeStream):
         return {name: HostArray(array) for name, array in found.items()}, totals
 
     def maximum(
-        self, function: Callable[..., tf.Tensor], inputs: Columns, tables: Any, shape: Any
+        self,
+        function: Callable[..., tf.Tensor],
+        inputs: Columns,
+        tables: Any,
+        shape: Any,
+        dtype: tf.DType = tf.float32,
     ) -> tf.Tensor:
         compiled = tf.function(function, jit_compile=True)
-        largest = tf.fill(shape, tf.float32.min)
+        largest = tf.fill(shape, dtype.min)
         for _, columns, chunk in self._chunks(inputs):
             largest = tf.maximum(largest, compiled(columns, chunk, tables))
         return largest

@@ -13,6 +13,7 @@ import tensorflow_gnn as tfgnn
 from gmn_tf.errors import SchemaError
 from gmn_tf.graph import schema
 from gmn_tf.graph.tensor import assemble
+from gmn_tf.layers.canonical_values import canonical_values, symmetry_names
 from gmn_tf.layers.edge_encoder import EdgeEncoder
 from gmn_tf.layers.edge_stream import Columns, EdgeStream, default_chunk_size
 from gmn_tf.layers.group_encoder import GroupEncoder
@@ -28,6 +29,9 @@ from gmn_tf.layers.topology import topology
 from gmn_tf.models.block import MetanetworkBlock
 from gmn_tf.models.presets import preset
 from gmn_tf.models.streaming import edge_progress
+from gmn_tf.models.transformer_block import TransformerBlock
+
+BLOCKS = ("message_passing", "transformer")
 
 
 @tf.keras.utils.register_keras_serializable(package=PACKAGE)
@@ -46,14 +50,19 @@ class GraphMetanetwork(tf.keras.Model):
     Args:
         units: width of the answer; logits, nothing is applied to them.
         output: "graph" for one answer per component, "edge" for one per edge.
+        block: "message_passing" (`MetanetworkBlock`), or "transformer" for attention along the edges
+            (`TransformerBlock`), which has no `reduce_type`.
         num_blocks: rounds of edge and node updates.
         node_dim, edge_dim, message_dim: widths of the states and of the messages.
         directions: "both" for messages along and against the edges, "forward" for along alone.
         reduce_type: how a node reduces its messages: "mean", "sum", "fan_in", "max" or "attention", or
             several joined by "|".
-        num_heads: heads of "attention".
+        num_heads: heads of "attention" and of the transformer.
         global_dim: width of the global state, 0 for none.
         use_layer_normalization, dropout_rate: in every block.
+        symmetry: symmetries of the input networks beyond permutation that are taken out of their values
+            first (`canonical_values`, which says where and within which limits): "scale" for hidden neurons
+            that end with ReLU or leaky ReLU, "sign" for tanh and sine, "scale|sign" for both, None.
         num_channels: channels of the edge feature `value`.
         bundled: whether several channels are parallel edges in one (the taps of a kernel), rather than
             several facts of one parameter; the statistics of the readout then pool them.
@@ -89,6 +98,7 @@ class GraphMetanetwork(tf.keras.Model):
         units: int = 1,
         *,
         output: str = "graph",
+        block: str = "message_passing",
         num_blocks: int = 3,
         node_dim: int = 32,
         edge_dim: int = 32,
@@ -99,6 +109,7 @@ class GraphMetanetwork(tf.keras.Model):
         global_dim: int = 0,
         use_layer_normalization: bool = True,
         dropout_rate: float = 0.0,
+        symmetry: str | None = None,
         num_channels: int = 1,
         bundled: bool = True,
         num_frequencies: int = 0,
@@ -120,11 +131,19 @@ class GraphMetanetwork(tf.keras.Model):
         super().__init__(**kwargs)
         if output not in ("graph", "edge"):
             raise SchemaError(f"received output={output!r}, expected 'graph' or 'edge'")
+        if block not in BLOCKS:
+            raise SchemaError(f"received block={block!r}, expected 'message_passing' or 'transformer'")
+        if block == "transformer" and reduce_type not in ("mean", "attention"):
+            raise SchemaError(
+                f"received reduce_type={reduce_type!r} for block='transformer', which reduces by attention: "
+                "leave reduce_type out"
+            )
         if readout_members < 1:
             raise SchemaError(f"received readout_members={readout_members}, expected 1 or more")
         self._settings: dict[str, Any] = {
             "units": units,
             "output": output,
+            "block": block,
             "num_blocks": num_blocks,
             "node_dim": node_dim,
             "edge_dim": edge_dim,
@@ -135,6 +154,7 @@ class GraphMetanetwork(tf.keras.Model):
             "global_dim": global_dim,
             "use_layer_normalization": use_layer_normalization,
             "dropout_rate": dropout_rate,
+            "symmetry": symmetry,
             "num_channels": num_channels,
             "bundled": bundled,
             "num_frequencies": num_frequencies,
@@ -152,6 +172,12 @@ class GraphMetanetwork(tf.keras.Model):
             "edge_chunk_size": edge_chunk_size,
             "recompute": recompute,
         }
+        self._symmetries = symmetry_names(symmetry)
+        if self._symmetries and num_channels > 1 and not bundled:
+            raise SchemaError(
+                f"received symmetry={symmetry!r} with num_channels={num_channels} of bundled=False, expected "
+                "values that are weights alone: other facts of a weight do not scale as it does"
+            )
         self.bundled = bundled
         self.num_statistics = NUM_STATISTICS * (1 if bundled else num_channels)
         self.per_edge = output == "edge"
@@ -165,13 +191,15 @@ class GraphMetanetwork(tf.keras.Model):
         self._edge_encoder = EdgeEncoder(
             edge_dim, num_frequencies=num_frequencies, position_buckets=position_buckets, name="edges"
         )
+        make_block: Callable[..., Any] = TransformerBlock
+        if block == "message_passing":
+            make_block = functools.partial(MetanetworkBlock, reduce_type=reduce_type)
         self._blocks = [
-            MetanetworkBlock(
+            make_block(
                 node_dim=node_dim,
                 edge_dim=edge_dim,
                 message_dim=message_dim,
                 directions=directions,
-                reduce_type=reduce_type,
                 num_heads=num_heads,
                 global_dim=global_dim,
                 use_layer_normalization=use_layer_normalization,
@@ -263,7 +291,8 @@ class GraphMetanetwork(tf.keras.Model):
         edge_set = graph.edge_sets[schema.EDGE_SET]
         groups = self.groups(graph)
         labels = self._group_encoder(groups)
-        values = self._normalizer((edge_set[schema.TYPE], edge_set[schema.LAYER], edge_set[schema.VALUE]))
+        raw_values = self._values(graph)
+        values = self._normalizer((edge_set[schema.TYPE], edge_set[schema.LAYER], raw_values))
         columns = {GROUP: groups.of_edge, **self._edge_encoder.columns(graph)}
         shape = topology(graph, columns, make_stream)
         nodes = self._node_encoder(graph)
@@ -276,7 +305,7 @@ class GraphMetanetwork(tf.keras.Model):
             return answer if self._step is None else tf.cast(self._step, answer.dtype) * answer
         statistics = None
         if self._statistics_normalizer is not None:
-            raw = group_statistics(groups, edge_set[schema.VALUE], bundled=self.bundled)
+            raw = group_statistics(groups, raw_values, bundled=self.bundled)
             statistics = self._statistics_normalizer((groups.type, groups.layer, raw))
             statistics = tf.math.asinh(statistics)
         state = (nodes, edges, shape, groups, labels, statistics)
@@ -296,6 +325,11 @@ class GraphMetanetwork(tf.keras.Model):
     def groups(self, graph: tfgnn.GraphTensor) -> EdgeGroups:
         """The (component, layer, type) groups of a graph's edges, as this model counts them."""
         return edge_groups(graph, max_layers=self.max_layers, max_groups=self.max_groups)
+
+    def _values(self, graph: tfgnn.GraphTensor) -> tf.Tensor:
+        if not self._symmetries:
+            return graph.edge_sets[schema.EDGE_SET][schema.VALUE]
+        return canonical_values(graph, self._symmetries, max_layers=self.max_layers)
 
     def adapt(self, graphs: Iterable[Any]) -> None:
         """Sets the normalisation of values, and of group statistics, from training graphs; one pass.
@@ -331,22 +365,23 @@ class GraphMetanetwork(tf.keras.Model):
 
         Args:
             count: [types, max_layers], mean, variance: [types, max_layers, channels], as
-                `gmn_tf.layers.label_statistics.LabelStatistics` collects them.
+                `gmn_tf.layers.label_statistics.LabelStatistics` collects them; of canonical values where
+                the model has a `symmetry`.
         """
         self._normalizer.set_statistics(count, mean, variance)
 
     def _adaptation(self, graph: tfgnn.GraphTensor) -> tuple[tf.Tensor, ...]:
         edges = graph.edge_sets[schema.EDGE_SET]
-        groups = self.groups(graph)
+        groups, values = self.groups(graph), self._values(graph)
         return (
             groups.of_edge // self.max_groups,
             edges[schema.TYPE],
             edges[schema.LAYER],
-            edges[schema.VALUE],
+            values,
             groups.count,
             groups.type,
             groups.layer,
-            group_statistics(groups, edges[schema.VALUE], bundled=self.bundled),
+            group_statistics(groups, values, bundled=self.bundled),
         )
 
 

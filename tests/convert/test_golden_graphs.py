@@ -401,3 +401,21 @@ def test_pooling_over_neurons():
     assert edges(graph) == kernel(["neuron0.0"], names("neuron1", 4), "linear", "d/kernel") | {
         f"neuron1.{i} -> neuron2.{i // 2} operand" for i in range(4)
     }
+
+
+def test_settings_of_a_relu_are_seen():
+    """A bound or a threshold makes another function of it: scalings are no longer a symmetry."""
+    settings = {
+        "RELU": {},
+        "RELU6": {"max_value": 6.0},
+        "THRESHOLD": {"threshold": 1.0},
+        "LEAKY_RELU": {"negative_slope": 0.1},
+    }
+    for name, given in settings.items():
+        expected = [schema.Activation[name]] * 3
+        by_layer = graph_of(keras.Input((2,)), layers.Dense(3), layers.ReLU(**given), layers.Dense(1))
+        assert labels(by_layer, "neuron", 1, "activation") == expected
+        x = keras.Input((2,))
+        hidden = keras.activations.relu(layers.Dense(3)(x), **given)
+        by_function = ParameterGraph.from_keras(keras.Model(x, layers.Dense(1)(hidden)))
+        assert labels(by_function, "neuron", 1, "activation") == expected

@@ -19,19 +19,23 @@ import tensorflow_gnn as tfgnn  # noqa: E402
 import gmn_tf.layers  # noqa: E402
 from gmn_tf.graph import schema  # noqa: E402
 from gmn_tf.layers.convolution import EdgeConditionedConvolution  # noqa: E402
+from gmn_tf.layers.edge_attention import EdgeAttention  # noqa: E402
 from gmn_tf.layers.edge_encoder import EdgeEncoder  # noqa: E402
 from gmn_tf.layers.edge_stream import EdgeStream  # noqa: E402
 from gmn_tf.layers.edge_update import EdgeUpdate  # noqa: E402
+from gmn_tf.layers.feed_forward import FeedForward  # noqa: E402
 from gmn_tf.layers.group_encoder import GroupEncoder  # noqa: E402
 from gmn_tf.layers.groups import GROUP, edge_groups  # noqa: E402
 from gmn_tf.layers.label_normalizer import LabelNormalizer  # noqa: E402
 from gmn_tf.layers.names import UPDATE  # noqa: E402
 from gmn_tf.layers.node_encoder import NodeEncoder  # noqa: E402
+from gmn_tf.layers.pair_state import PairState  # noqa: E402
 from gmn_tf.layers.readout import GroupReadout  # noqa: E402
 from gmn_tf.layers.residual_state import ResidualState  # noqa: E402
 from gmn_tf.layers.topology import topology  # noqa: E402
 from gmn_tf.models.block import MetanetworkBlock  # noqa: E402
 from gmn_tf.models.graph_metanetwork import GraphMetanetwork  # noqa: E402
+from gmn_tf.models.transformer_block import TransformerBlock  # noqa: E402
 
 GRAPH = merge(small_cnn(0, channels=(1, 3, 2)), small_cnn(1, channels=(2, 2)), padding(2, 5))
 VALUES = GRAPH.edge_sets[schema.EDGE_SET][schema.VALUE].numpy()
@@ -94,6 +98,22 @@ def update_edges(layer, graph):
     return tf.matmul(hidden, tables["output"]) + tables["bias"]
 
 
+def pair(layer, graph):
+    shape, state = shape_of(graph), with_states(graph)
+    nodes = state.node_sets[schema.NODE_SET][tfgnn.HIDDEN_STATE]
+    tables = layer((nodes, state.context[tfgnn.HIDDEN_STATE]))
+    edges = state.edge_sets[schema.EDGE_SET][tfgnn.HIDDEN_STATE]
+    return layer.hidden(shape.stream.columns, edges, tables, lambda name, x: x)
+
+
+def attend(layer, graph):
+    shape, state = shape_of(graph), with_states(graph)
+    tables = layer(state.node_sets[schema.NODE_SET][tfgnn.HIDDEN_STATE])
+    products = tf.matmul(state.edge_sets[schema.EDGE_SET][UPDATE], tables["kernel"])
+    sums = layer.sums(shape.stream.columns, products, tables, shape.num_nodes)
+    return layer.finish(sums, shape)
+
+
 def run_block(layer, graph, chunk_size=0):
     shape, state = shape_of(graph, chunk_size=chunk_size), with_states(graph)
     nodes = state.node_sets[schema.NODE_SET][tfgnn.HIDDEN_STATE]
@@ -126,6 +146,10 @@ def block(**more):
     return lambda: MetanetworkBlock(node_dim=DIM, edge_dim=DIM, message_dim=6, **more)
 
 
+def transformer(**more):
+    return lambda: TransformerBlock(node_dim=DIM, edge_dim=DIM, message_dim=6, num_heads=3, **more)
+
+
 ALL = {"reduce_type": "mean|fan_in|max|attention", "num_heads": 3, "global_dim": DIM, "dropout_rate": 0.1}
 CASES = {
     "LabelNormalizer": (adapted_normalizer, normalize),
@@ -143,6 +167,21 @@ CASES = {
     "MetanetworkBlock-all": (block(**ALL), run_block),
     "MetanetworkBlock-chunks": (block(**ALL), partial(run_block, chunk_size=16)),
     "EdgeEncoder-chunks": (lambda: EdgeEncoder(DIM), partial(encode_edges, chunk_size=16)),
+    "PairState": (lambda: PairState(DIM), pair),
+    "EdgeAttention": (
+        lambda: EdgeAttention(6, edge_dim=DIM, receiver_tag=tfgnn.SOURCE, num_heads=3),
+        attend,
+    ),
+    "FeedForward": (
+        lambda: FeedForward(DIM, use_layer_normalization=False, dropout_rate=0.1),
+        lambda layer, graph: layer(with_states(graph).edge_sets[schema.EDGE_SET][tfgnn.HIDDEN_STATE]),
+    ),
+    "TransformerBlock": (transformer(directions="forward", use_layer_normalization=False), run_block),
+    "TransformerBlock-all": (transformer(global_dim=DIM, dropout_rate=0.1), run_block),
+    "TransformerBlock-chunks": (
+        transformer(global_dim=DIM, dropout_rate=0.1),
+        partial(run_block, chunk_size=16),
+    ),
     "ResidualState": (lambda: ResidualState(DIM, use_layer_normalization=False), next_state),
     "GroupReadout": (
         lambda: GroupReadout(2, hidden_dim=6, num_heads=2, group_dropout_rate=0.2),
@@ -154,6 +193,10 @@ CASES = {
     ),
     "GraphMetanetwork-members": (
         lambda: GraphMetanetwork(2, num_blocks=1, node_dim=5, edge_dim=6, message_dim=7, readout_members=3),
+        lambda layer, graph: layer(graph),
+    ),
+    "GraphMetanetwork-symmetry": (
+        lambda: GraphMetanetwork(num_blocks=1, node_dim=5, edge_dim=6, message_dim=7, symmetry="scale"),
         lambda layer, graph: layer(graph),
     ),
     "GraphMetanetwork-edge": (

@@ -26,6 +26,15 @@ OPTIONS = {
     "forward": {"directions": "forward", "use_layer_normalization": False},
     "sum": {"reduce_type": "sum", "num_frequencies": 2, "readout_statistics": False},
     "global": {"reduce_type": "mean|fan_in|max", "global_dim": 8},
+    "transformer": {"block": "transformer", "num_heads": 2, "global_dim": 8},
+    "transformer, forward": {
+        "block": "transformer",
+        "num_heads": 5,
+        "directions": "forward",
+        "use_layer_normalization": False,
+        "recompute": True,
+    },
+    "symmetry": {"symmetry": "scale|sign"},
     "attention": {"reduce_type": "attention", "num_heads": 2, "edge_chunk_size": 64},
 }
 
@@ -190,8 +199,21 @@ def test_says_what_is_wrong():
         GraphMetanetwork(output="node")
     with pytest.raises(SchemaError, match="reduce_type='median'"):
         GraphMetanetwork(reduce_type="median")
-    with pytest.raises(SchemaError, match="directions='back'"):
-        GraphMetanetwork(directions="back")
+    with pytest.raises(
+        SchemaError, match=r"symmetry='shift', expected 'scale', 'sign', 'scale\|sign' or None"
+    ):
+        GraphMetanetwork(symmetry="shift")
+    with pytest.raises(SchemaError, match="other facts of a weight do not scale as it does"):
+        GraphMetanetwork(symmetry="scale", num_channels=2, bundled=False)
+    for block in ("message_passing", "transformer"):
+        with pytest.raises(SchemaError, match="directions='back'"):
+            GraphMetanetwork(directions="back", block=block)
+    with pytest.raises(SchemaError, match="block='grit', expected 'message_passing' or 'transformer'"):
+        GraphMetanetwork(block="grit")
+    with pytest.raises(SchemaError, match="which reduces by attention: leave reduce_type out"):
+        GraphMetanetwork(block="transformer", reduce_type="max")
+    with pytest.raises(SchemaError, match="num_heads=5 for message_dim=32, expected a divisor"):
+        GraphMetanetwork(block="transformer", num_heads=5)
     model = GraphMetanetwork(num_blocks=0)
     with pytest.raises(SchemaError, match="no edges to adapt to"):
         model.adapt([])
@@ -199,7 +221,8 @@ def test_says_what_is_wrong():
         model.adapt_statistics(np.zeros((2, 2)), np.zeros((2, 2, 1)), np.zeros((2, 2, 1)))
 
 
-def test_learns_what_needs_the_graph():
+@pytest.mark.parametrize("block", ["message_passing", pytest.param("transformer", marks=pytest.mark.slow)])
+def test_learns_what_needs_the_graph(block):
     """Target: mean over hidden nodes of |sum of incoming weights|: which weights meet where decides it."""
 
     def network(seed):
@@ -216,7 +239,8 @@ def test_learns_what_needs_the_graph():
     held_out, truth = batch(10**6, 256)
     tf.keras.utils.set_random_seed(2)  # other seeds stay longer on a plateau
     widths = {"node_dim": 16, "edge_dim": 16, "message_dim": 16}
-    model = GraphMetanetwork(num_blocks=1, readout_dropout_rate=0.0, group_dropout_rate=0.0, **widths)
+    settings = {"num_blocks": 1, "readout_dropout_rate": 0.0, "group_dropout_rate": 0.0, **widths}
+    model = GraphMetanetwork(block=block, **settings)
     model.adapt([graph for graph, _ in data])
     model.compile(tf.keras.optimizers.Adam(5e-3), "mse", jit_compile=True)
     stream = tf.data.Dataset.from_generator(

@@ -94,6 +94,18 @@ def apply_activation(pen: Pen, x: Entries, function: Callable[..., Any] | None) 
     return activate(pen, x, _BY_NAME[name])
 
 
+def relu_label(settings: Any) -> Activation:
+    """The label of a ReLU with the attributes `negative_slope`, `max_value` and `threshold`, if it has them.
+
+    A bound makes it RELU6, whatever its height, as a slope makes it LEAKY_RELU, whatever its steepness.
+    """
+    if getattr(settings, "threshold", 0.0):
+        return Activation.THRESHOLD
+    if getattr(settings, "max_value", None) is not None:
+        return Activation.RELU6
+    return Activation.LEAKY_RELU if getattr(settings, "negative_slope", 0.0) else Activation.RELU
+
+
 @register_converter(layers.Activation)
 def activation_layer(pen: Pen, layer: layers.Activation, x: Entries) -> Entries:
     return apply_activation(pen, x, layer.activation)
@@ -105,9 +117,13 @@ def _register_layer(name: str, activation: Activation) -> None:
         register_converter(cls)(lambda pen, layer, x, **_: activate(pen, x, activation))
 
 
-_register_layer("ReLU", Activation.RELU)
 _register_layer("LeakyReLU", Activation.LEAKY_RELU)
 _register_layer("ELU", Activation.ELU)
+
+
+@register_converter(layers.ReLU)
+def relu_layer(pen: Pen, layer: layers.ReLU, x: Entries) -> Entries:
+    return activate(pen, x, relu_label(layer))
 
 
 @register_converter(layers.Softmax)
@@ -142,7 +158,7 @@ def _unary_operation(activation: Activation) -> Callable[..., Entries]:
     def convert(pen: Pen, operation: Any, x: Entries) -> Entries:
         if isinstance(x, Weights):  # a function of the variable alone, such as softplus(s)
             return x.applied(pen.call.number)
-        return activate(pen, x, activation)
+        return activate(pen, x, relu_label(operation) if activation == Activation.RELU else activation)
 
     return convert
 
