@@ -13,15 +13,15 @@ from keras import KerasTensor, Layer, tree
 
 from gmn_tf.convert.check_identity import assert_identity
 from gmn_tf.convert.converters.activations import is_known
-from gmn_tf.convert.entries import Entries, Weights, varying_axes
+from gmn_tf.convert.entries import Composed, Entries, Weights, varying_axes
 from gmn_tf.convert.pen import Pen, Slots
-from gmn_tf.convert.registry import find_converter, takes_weights, way_out
+from gmn_tf.convert.registry import find_converter, takes_composed, takes_weights, way_out
 from gmn_tf.convert.relations import first_along, unique_rows
 from gmn_tf.convert.running import fitting_runner
 from gmn_tf.convert.ties import tie
 from gmn_tf.convert.tokens import token_inputs
 from gmn_tf.convert.trace import Trace, trace
-from gmn_tf.convert.variables import materialized
+from gmn_tf.convert.variables import entrywise, materialized
 from gmn_tf.errors import ConversionError, GmnError, UnsupportedLayerError
 from gmn_tf.graph import schema
 from gmn_tf.graph.canvas import Canvas
@@ -81,7 +81,12 @@ def _empty_frozen_edges(canvas: Canvas, layout: WeightLayout) -> None:
 
 
 def is_leaf(operation: Any) -> bool:
-    """Whether an operation is drawn as it is; one with an activation of the user's own is opened."""
+    """Whether an operation is drawn as it is.
+
+    One with an activation of the user's own is opened, and one whose kernel is a sum (LoRA).
+    """
+    if getattr(operation, "lora_enabled", False) and not getattr(operation, "quantization_mode", None):
+        return False
     return find_converter(operation) is not None and is_known(getattr(operation, "activation", None))
 
 
@@ -130,8 +135,7 @@ def _draw(traced: Trace, pen: Pen, slots: Slots) -> dict[int, Entries]:
         before = pen.canvas.num_layers
         try:
             args, kwargs = tree.map_structure(entries_of, (call.args, call.kwargs))
-            if not takes_weights(converter):
-                args, kwargs = tree.map_structure(lambda x: materialized(pen, x), (args, kwargs))
+            args, kwargs = _prepared(pen, converter, call.operation, args, kwargs)
             result = converter(pen, call.operation, *args, **kwargs)
         except GmnError as error:
             if call.path in str(error):
@@ -151,10 +155,25 @@ def _draw(traced: Trace, pen: Pen, slots: Slots) -> dict[int, Entries]:
                     f"the converter of {call.path!r} ({type(call.operation).__name__}) drew shape "
                     f"{entries.shape}, its layer gives {tuple(tensor.shape)}"
                 )
-            if not isinstance(entries, Weights):
+            if not isinstance(entries, (Weights, Composed)):
                 assert_identity(entries, call.path)
             values[id(tensor)] = entries
     return values
+
+
+def _prepared(pen: Pen, converter: Any, operation: Any, args: Any, kwargs: Any) -> Any:
+    """Arguments with nodes in place of the variables that the converter does not take as they are."""
+    given = [e for e in tree.flatten((args, kwargs)) if isinstance(e, Entries)]
+    alone = not isinstance(operation, Layer) and all(isinstance(e, (Weights, Composed)) for e in given)
+
+    def prepare(item: Any) -> Any:
+        if isinstance(item, Composed):
+            return item if takes_composed(converter) else entrywise(pen, item)
+        if takes_weights(converter):
+            return item
+        return entrywise(pen, item) if alone else materialized(pen, item)
+
+    return tree.map_structure(prepare, (args, kwargs))
 
 
 def _has_weights(operation: Any) -> bool:

@@ -45,6 +45,7 @@ class Pen:
         memory: what earlier calls of the same layer have drawn, by the converter's own keys.
         layer_names: what drew each operation's number, for people to read.
         materials: nodes drawn for variables that stand in the network's own tensors.
+        value_nodes: node of each weight that has one of its own, by slot; -1 for the others.
     """
 
     def __init__(self, canvas: Canvas, slots: Slots) -> None:
@@ -57,6 +58,7 @@ class Pen:
         self.layer_names: dict[int, str] = {0: "inputs"}
         self.num_constants = 0
         self.materials: dict[bytes, Entries] = {}
+        self.value_nodes = np.full(0, -1, np.int64)
 
     def slots(self, variable: keras.Variable) -> np.ndarray:
         """Slots of a variable, int64 of its shape; the converter puts each on exactly one edge."""

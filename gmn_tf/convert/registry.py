@@ -10,9 +10,12 @@ from keras import Operation
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _CONVERTERS: dict[type, Callable[..., Any]] = {}
 _TAKE_WEIGHTS: set[Callable[..., Any]] = set()
+_TAKE_COMPOSED: set[Callable[..., Any]] = set()
 
 
-def register_converter(*classes: type, weights: bool = False) -> Callable[[_Function], _Function]:
+def register_converter(
+    *classes: type, weights: bool = False, composed: bool = False
+) -> Callable[[_Function], _Function]:
     """Teaches a layer or operation class to the converter; use as a decorator.
 
     The function is called as `fn(pen, layer, *args, **kwargs)` with the arguments of the layer's call,
@@ -30,7 +33,8 @@ def register_converter(*classes: type, weights: bool = False) -> Callable[[_Func
         ```
 
     With `weights=True` the function also gets variables that the model's own code computes with, as
-    `gmn_tf.convert.entries.Weights`; otherwise these arrive as entries with nodes of their own.
+    `gmn_tf.convert.entries.Weights`; otherwise these arrive as entries with nodes of their own. With
+    `composed=True` it also gets sums and products of variables, as `gmn_tf.convert.entries.Composed`.
 
     A subclass is drawn by its parent's converter as long as it inherits the parent's `call`.
     """
@@ -40,6 +44,8 @@ def register_converter(*classes: type, weights: bool = False) -> Callable[[_Func
             _CONVERTERS[cls] = function
         if weights:
             _TAKE_WEIGHTS.add(function)
+        if composed:
+            _TAKE_COMPOSED.add(function)
         return function
 
     return register
@@ -57,6 +63,10 @@ def find_converter(operation: Operation) -> Callable[..., Any] | None:
 
 def takes_weights(converter: Callable[..., Any]) -> bool:
     return converter in _TAKE_WEIGHTS
+
+
+def takes_composed(converter: Callable[..., Any]) -> bool:
+    return converter in _TAKE_COMPOSED
 
 
 def registered() -> tuple[type, ...]:

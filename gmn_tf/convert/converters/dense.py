@@ -97,7 +97,7 @@ def _over_rows(bias_slots: np.ndarray, output: str, result: list[str]) -> bool:
 
 @register_converter(layers.Dense)
 def dense(pen: Pen, layer: layers.Dense, x: Entries) -> Entries:
-    _refuse_variants(pen, layer)
+    refuse_quantised(pen, layer)
     rows = "abcdefgh"[: x.ndim - 1]
     y = contract(
         pen,
@@ -112,7 +112,7 @@ def dense(pen: Pen, layer: layers.Dense, x: Entries) -> Entries:
 
 @register_converter(layers.EinsumDense)
 def einsum_dense(pen: Pen, layer: layers.EinsumDense, x: Entries) -> Entries:
-    _refuse_variants(pen, layer)
+    refuse_quantised(pen, layer)
     equation = spelled_out(layer.equation, x.ndim)
     kernel = pen.slots(layer._kernel)
     output = equation.split("->")[1]
@@ -140,31 +140,29 @@ def spelled_out(equation: str, ndim: int) -> str:
     return f"{of_x.replace('...', letters)},{of_kernel}->{output.replace('...', letters)}"
 
 
-def _refuse_variants(pen: Pen, layer: Any) -> None:
+def refuse_quantised(pen: Pen, layer: Any) -> None:
     if getattr(layer, "quantization_mode", None):
         raise pen.refuse(f"is quantised ({layer.quantization_mode}); only float weights have an exact graph")
-    if getattr(layer, "lora_enabled", False):
-        raise pen.refuse("has LoRA weights; merge them into the kernel first")
 
 
 @register_converter(layers.Embedding)
 def embedding(pen: Pen, layer: layers.Embedding, tokens: Entries) -> Entries:
-    _refuse_variants(pen, layer)
+    refuse_quantised(pen, layer)
     return embed(pen, pen.slots(layer._embeddings), tokens)
 
 
-def embed(pen: Pen, table: np.ndarray, tokens: Entries) -> Entries:
+def embed(pen: Pen, table: np.ndarray, tokens: Entries, *, key: str = "") -> Entries:
     """Token nodes, one per row of the table (slots [rows, features]), with an edge to each result node."""
-    operation = pen.layer()
-    if "nodes" not in pen.memory:
+    operation, name = pen.layer(key), f"nodes:{key}"
+    if name not in pen.memory:
         rows, features = table.shape
         token = pen.canvas.add_nodes(rows, type=NodeType.TOKEN, layer=operation, index=np.arange(rows))
         out = pen.canvas.add_nodes(features, type=NodeType.NEURON, layer=operation)
         pen.canvas.add_edges(
             token[:, None], out[None, :], type=EdgeType.EMBEDDING, layer=operation, slot=table
         )
-        pen.memory["nodes"] = out
-    out = pen.memory["nodes"]
+        pen.memory[name] = out
+    out = pen.memory[name]
     _read_computed_tokens(pen, tokens, out, operation)
     shape = (*tokens.shape, out.size)
 

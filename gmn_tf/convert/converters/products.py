@@ -11,30 +11,87 @@ from keras.src.ops import numpy as numpy_ops
 
 from gmn_tf.convert.converters.dense import contract, embed
 from gmn_tf.convert.converters.rearranging import gathered
-from gmn_tf.convert.entries import Entries, Weights
+from gmn_tf.convert.elementwise import combine
+from gmn_tf.convert.entries import Composed, Entries, Weights
 from gmn_tf.convert.pen import Pen
 from gmn_tf.convert.products import matmul_equation, product_sum
 from gmn_tf.convert.registry import register_converter
-from gmn_tf.convert.variables import materialized
+from gmn_tf.convert.variables import entrywise, materialized
+from gmn_tf.graph.schema import EdgeType
 
 
-def einsum_of(pen: Pen, first: Any, second: Any, equation: str, out_shape: tuple[int, ...]) -> Entries:
-    """An einsum of two operands, each entries, a variable, or a constant."""
+_VARIABLES = (Weights, Composed)
+
+
+def einsum_of(
+    pen: Pen, first: Any, second: Any, equation: str, out_shape: tuple[int, ...], *, key: str = "kernel"
+) -> Entries:
+    """An einsum of two operands, each entries, variables, or a constant; `key` as in `contract`."""
     first, second = (
         x if isinstance(x, Entries) else pen.constant(keras.ops.convert_to_numpy(x)) for x in (first, second)
     )
     inputs, output = equation.split("->")
     parts = inputs.split(",")
-    if isinstance(first, Weights) and not isinstance(second, Weights):
+    if isinstance(first, _VARIABLES) and not isinstance(second, _VARIABLES):
         first, second, parts = second, first, parts[::-1]
+    if isinstance(first, _VARIABLES):
+        if isinstance(first, Weights) and isinstance(second, Weights) and _is_product(*parts, output):
+            return Composed([(first, second)], out_shape)
+        first, second = entrywise(pen, first), entrywise(pen, second)
+    if isinstance(second, Composed):
+        return _applied_term_by_term(pen, first, second, parts, output, out_shape)
     (first, parts[0]), (second, parts[1]) = _trimmed(first, second, parts)
-    if isinstance(first, Weights):
-        raise pen.refuse("multiplies two variables with one another, so no weight has an edge of its own")
     if isinstance(second, Weights) and np.unique(second.node).size == second.node.size:
         kept = [c for c in parts[1] if c in parts[0] or c in output]
         if len(kept) == len(parts[1]) and len(set(parts[1])) == len(parts[1]):
-            return contract(pen, first, f"{parts[0]},{parts[1]}->{output}", second.node, out_shape=out_shape)
+            equation = f"{parts[0]},{parts[1]}->{output}"
+            return contract(pen, first, equation, second.node, out_shape=out_shape, key=key)
     return product_sum(pen, (first, materialized(pen, second)), f"{parts[0]},{parts[1]}->{output}")
+
+
+def _is_product(first: str, second: str, output: str) -> bool:
+    """Whether an einsum multiplies over the last axis of the first and the first axis of a matrix."""
+    return len(second) == 2 and first[-1] == second[0] and output == first[:-1] + second[1] != first
+
+
+def _applied_term_by_term(
+    pen: Pen, x: Entries, kernel: Composed, parts: list[str], output: str, out_shape: tuple[int, ...]
+) -> Entries:
+    """x (W + A B) as x W + (x A) B, so that the inner dimension of A B is a layer of free nodes."""
+    of_x, of_kernel = parts
+    sizes = dict(zip(of_x + of_kernel, (*x.shape, *kernel.shape), strict=True))
+    results = []
+    for number, term in enumerate(kernel.terms):
+        steps = [(term[0], of_kernel, output)]
+        if len(term) == 2:
+            lead, last, inner = of_kernel[:-1], of_kernel[-1], next(c for c in _SPARE if c not in sizes)
+            left, right = (term[0], lead + inner), (term[1], inner + last)
+            if last in of_x and last in output:
+                raise pen.refuse("reads a product of variables along an axis that is summed and kept")
+            if last in of_x:  # the second factor meets the tensor first
+                left, right = right, left
+            between = _between(of_x, left[1], right[1] + output)
+            sizes[inner] = term[1].shape[0]
+            steps = [(*left, between), (*right, output)]
+        y, letters = x, of_x
+        for step, (factor, spelled, result) in enumerate(steps):
+            shape = tuple(sizes[c] for c in result)
+            y = einsum_of(pen, y, factor, f"{letters},{spelled}->{result}", shape, key=f"{number}.{step}")
+            letters = result
+        results.append(y)
+    if len(results) == 1:
+        return results[0]
+    return combine(
+        pen, results, edge_type=EdgeType.RESIDUAL, commutative=True, residual=True, shape=out_shape
+    )
+
+
+_SPARE = "ZYXWVUTSRQ"
+
+
+def _between(of_x: str, of_kernel: str, later: str) -> str:
+    """Letters of a step's result: those that a later step or the result still reads, in order."""
+    return "".join(c for c in dict.fromkeys(of_x + of_kernel) if c in later)
 
 
 def _trimmed(first: Entries, second: Entries, parts: list[str]) -> list[tuple[Entries, str]]:
@@ -53,13 +110,13 @@ def _kept(x: Entries, axes: list[int]) -> Entries:
     return x.rearrange(lambda a: a.reshape(shape))
 
 
-@register_converter(numpy_ops.Matmul, weights=True)
+@register_converter(numpy_ops.Matmul, weights=True, composed=True)
 def matmul(pen: Pen, operation: Any, x1: Any, x2: Any) -> Entries:
     shape = tuple(pen.call.outputs.shape)
     return einsum_of(pen, x1, x2, matmul_equation(len(x1.shape), len(x2.shape)), shape)
 
 
-@register_converter(numpy_ops.Dot, weights=True)
+@register_converter(numpy_ops.Dot, weights=True, composed=True)
 def dot(pen: Pen, operation: Any, x1: Any, x2: Any) -> Entries:
     """The last axis of the first with the last but one of the second."""
     left, right = "abcdefgh"[: len(x1.shape) - 1], "ijklmnop"[: len(x2.shape) - 1]
@@ -68,7 +125,7 @@ def dot(pen: Pen, operation: Any, x1: Any, x2: Any) -> Entries:
     return einsum_of(pen, x1, x2, equation, tuple(pen.call.outputs.shape))
 
 
-@register_converter(numpy_ops.Tensordot, weights=True)
+@register_converter(numpy_ops.Tensordot, weights=True, composed=True)
 def tensordot(pen: Pen, operation: Any, x1: Any, x2: Any) -> Entries:
     axes = operation.axes
     if isinstance(axes, int):
@@ -83,7 +140,7 @@ def tensordot(pen: Pen, operation: Any, x1: Any, x2: Any) -> Entries:
     return einsum_of(pen, x1, x2, equation, tuple(pen.call.outputs.shape))
 
 
-@register_converter(numpy_ops.Einsum, weights=True)
+@register_converter(numpy_ops.Einsum, weights=True, composed=True)
 def einsum(pen: Pen, operation: Any, *operands: Any, **settings: Any) -> Entries:
     if len(operands) != 2:
         raise pen.refuse(f"is an einsum of {len(operands)} operands; write it as einsums of two")
@@ -128,15 +185,33 @@ def dot_layer(pen: Pen, layer: layers.Dot, inputs: Any) -> Entries:
     return result.rearrange(lambda x: x.reshape(shape))
 
 
-@register_converter(numpy_ops.Take, weights=True)
+@register_converter(numpy_ops.Take, weights=True, composed=True)
 def take(pen: Pen, operation: Any, x: Any, indices: Any) -> Any:
     """Rows of a variable by tokens are an embedding; entries by constant indices are moved."""
-    if isinstance(x, Weights) and isinstance(indices, Entries):
+    if isinstance(x, (Weights, Composed)) and isinstance(indices, Entries):
         if operation.axis not in (0, -2) or x.ndim != 2:
             raise pen.refuse("looks tokens up along an axis other than the first of a table of two axes")
-        return embed(pen, x.node, materialized(pen, indices))
+        return _looked_up(pen, x, materialized(pen, indices))
+    if isinstance(x, Composed):
+        x = entrywise(pen, x)
     if isinstance(indices, Entries) or not isinstance(x, Entries):
         raise pen.refuse("takes entries by indices that the network computes")
     numbers = np.arange(int(np.prod(x.shape))).reshape(x.shape)
     indices = np.asarray(keras.ops.convert_to_numpy(indices))
     return gathered(x, np.take(numbers, indices, axis=operation.axis))
+
+
+def _looked_up(pen: Pen, table: Weights | Composed, tokens: Entries) -> Entries:
+    """Rows of a table by tokens; of a product, rows of its first factor times the second."""
+    if isinstance(table, Weights):
+        return embed(pen, table.node, tokens)
+    found = []
+    for number, term in enumerate(table.terms):
+        rows = embed(pen, term[0].node, tokens, key=str(number))
+        if len(term) == 2:
+            lead, shape = "abcdefgh"[: tokens.ndim], (*tokens.shape, table.shape[-1])
+            rows = einsum_of(pen, rows, term[1], f"{lead}y,yz->{lead}z", shape, key=f"{number}.1")
+        found.append(rows)
+    if len(found) == 1:
+        return found[0]
+    return combine(pen, found, edge_type=EdgeType.RESIDUAL, commutative=True, residual=True)

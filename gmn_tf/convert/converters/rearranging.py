@@ -12,10 +12,10 @@ from keras.src.ops import core as core_ops
 from keras.src.ops import nn as nn_ops
 from keras.src.ops import numpy as numpy_ops
 
-from gmn_tf.convert.entries import Entries, Weights, index_along
+from gmn_tf.convert.entries import Composed, Entries, Weights, index_along
 from gmn_tf.convert.pen import Pen
 from gmn_tf.convert.registry import register_converter
-from gmn_tf.convert.variables import materialized
+from gmn_tf.convert.variables import entrywise, materialized
 
 
 def moved(x: Entries, function: Callable[[Any], Any]) -> Any:
@@ -59,8 +59,12 @@ def permute(pen: Pen, layer: layers.Permute, x: Entries) -> Entries:
     return x.rearrange(lambda a: a.transpose((0, *layer.dims)))
 
 
-@register_converter(numpy_ops.Transpose, weights=True)
+@register_converter(numpy_ops.Transpose, weights=True, composed=True)
 def transpose(pen: Pen, operation: Any, x: Entries) -> Entries:
+    if isinstance(x, Composed):
+        if x.ndim == 2 and (operation.axes is None or tuple(operation.axes) == (1, 0)):
+            return x.transposed()
+        x = entrywise(pen, x)
     return x.rearrange(lambda a: a.transpose(operation.axes))
 
 
@@ -99,6 +103,7 @@ def _existing(*names: str) -> list[type]:
     ),
     core_ops.ConvertToTensor, core_ops.Cast, core_ops.StopGradient, numpy_ops.Copy,
     weights=True,
+    composed=True,
 )  # fmt: skip
 def identity(pen: Pen, layer: Any, x: Entries, **settings: Any) -> Entries:
     """Nothing at inference (Masking changes what later layers skip, alike for every feature)."""
