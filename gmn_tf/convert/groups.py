@@ -104,6 +104,29 @@ def reduce(pen: Pen, x: Entries, axes: Sequence[int], *, keepdims: bool = False)
     return result.rearrange(lambda a: a.reshape([s for i, s in enumerate(a.shape) if i not in axes]))
 
 
+def along(pen: Pen, x: Entries, axis: int, shape: Sequence[int], *, ordered: bool) -> Entries:
+    """Every result entry is a function of the whole line of `x` along `axis` that it lies on.
+
+    Along positions entries stay with their nodes; a line of several nodes gives one result node, whose
+    entries are the results in order (the k-th largest, the sum of the first k).
+
+    Args:
+        pen: draws.
+        x: the tensor read.
+        axis: of the lines.
+        shape: the result's shape: that of `x` but along `axis`.
+        ordered: whether the function is not symmetric in the entries of a line.
+    """
+    axis %= x.ndim
+    if x.separates([axis]):
+        return relabel(x, [axis], shape, pen.call.number)
+    lines = np.moveaxis(np.arange(int(np.prod(x.shape))).reshape(x.shape), axis, -1)
+    repeated = np.broadcast_to(
+        np.expand_dims(lines, axis), (*lines.shape[:axis], shape[axis], *lines.shape[axis:])
+    )
+    return mix(pen, x, shape, repeated.reshape(-1, lines.shape[-1]), ordered=ordered)
+
+
 def mix(pen: Pen, x: Entries, shape: Sequence[int], windows: np.ndarray, *, ordered: bool = False) -> Entries:
     """Every result entry is one function of a window of entries of `x` that hold several nodes.
 

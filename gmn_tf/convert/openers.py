@@ -115,8 +115,19 @@ def open_time_distributed(layer: Any, inputs: KerasTensor, **settings: Any) -> A
 
 
 def open_spectral_normalization(layer: Any, inputs: KerasTensor, **settings: Any) -> Any:
-    """The wrapped layer; its kernel is normalised in training only, the vector u is kept on edges."""
-    return Attach()(layer.layer(inputs), layer.vector_u)
+    """The wrapped layer; its kernel is normalised in training only, the vector u is kept on edges.
+
+    u has an entry per index of the kernel's last axis: results, or inputs of a transposed convolution.
+    """
+    size = layer.vector_u.shape[-1]
+    if _is_transposed(layer.layer):
+        return layer.layer(Attach()(inputs, layer.vector_u))
+    result = layer.layer(inputs)
+    return Attach()(result, layer.vector_u) if result.shape[-1] == size else result
+
+
+def _is_transposed(layer: Any) -> bool:
+    return isinstance(layer, (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose))
 
 
 _OPENERS: dict[type, Callable[..., Any]] = {

@@ -11,7 +11,7 @@ import numpy as np
 
 from gmn_tf.convert.entries import Entries, index_along
 from gmn_tf.convert.registry import way_out
-from gmn_tf.convert.relations import unique_rows
+from gmn_tf.convert.relations import in_order, unique_rows
 from gmn_tf.convert.trace import Call
 from gmn_tf.errors import ConversionError, UnsupportedLayerError
 from gmn_tf.graph import schema
@@ -125,6 +125,8 @@ class Pen:
         missing = entries.node < 0
         if not missing.any():
             return entries
+        if missing.all() and entries.ndim:
+            return self._with_columns(entries)
         rows, group = unique_rows(*(d[missing] for d in entries.details))
         layer = self.canvas.new_layer()
         ids = self.canvas.add_nodes(
@@ -138,6 +140,20 @@ class Pen:
         copy = np.zeros(node.shape, np.int64)  # equal constants, yet each may meet a weight of its own
         copy[missing] = np.arange(group.size)
         return result.with_coordinates(copy)
+
+    def _with_columns(self, entries: Entries) -> Entries:
+        """A constant tensor: a node per feature of its last axis; equal columns may be exchanged."""
+        shape = entries.shape
+        columns = np.concatenate([d.reshape(-1, shape[-1]) for d in entries.details])
+        _, label = np.unique(columns, axis=1, return_inverse=True)
+        node = self.canvas.add_nodes(
+            shape[-1],
+            type=schema.NodeType.CONSTANT,
+            layer=self.canvas.new_layer(),
+            index=in_order(label.reshape(-1)),
+        )
+        coordinates = [index_along(shape, a) for a in range(len(shape) - 1) if shape[a] > 1]
+        return Entries(np.broadcast_to(node, shape), tuple(coordinates))
 
     def local(self, entries: Entries) -> Entries:
         """The same nodes after a function without parameters that treats every entry alike."""

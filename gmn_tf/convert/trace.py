@@ -174,6 +174,8 @@ class _Recorder:
             mock.patch.object(Operation, "symbolic_call", symbolic_call),
             # A layer that is called inside a Functional model goes through the same door.
             mock.patch.object(Layer, "symbolic_call", symbolic_call),
+            # Recurrent cells draw their masks before they ask whether these are wanted.
+            mock.patch.object(keras.src.backend.random, "dropout", _no_dropout),
         ):
             yield
 
@@ -256,6 +258,8 @@ class _Recorder:
         finally:
             self._path.pop()
             self._opened.pop()
+            for reset in ("reset_dropout_mask", "reset_recurrent_dropout_mask"):
+                getattr(layer, reset, lambda: None)()  # a recurrent cell keeps symbolic masks otherwise
 
     @contextlib.contextmanager
     def _symbolic_variables(self, layer: Layer) -> Iterator[None]:
@@ -376,6 +380,15 @@ def _run_on_zeros(operation: Operation, args: tuple[Any, ...], kwargs: dict[str,
         lambda t: KerasTensor(tuple(t.shape), dtype=keras.backend.standardize_dtype(t.dtype)),
         operation.call(*args, **kwargs),
     )
+
+
+def _no_dropout(inputs: Any, *args: Any, **kwargs: Any) -> Any:
+    if isinstance(inputs, KerasTensor):
+        return inputs
+    return _ORIGINAL_DROPOUT(inputs, *args, **kwargs)
+
+
+_ORIGINAL_DROPOUT = keras.src.backend.random.dropout
 
 
 def _plain_symbolic_call(operation: Operation, *args: Any, **kwargs: Any) -> Any:

@@ -64,8 +64,21 @@ _BY_NAME = {
     "rsqrt": Activation.OTHER,
     "negative": Activation.OTHER,
     "erf": Activation.OTHER,
+    **dict.fromkeys(
+        [
+            "angle", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctanh", "bitwise_invert",
+            "bitwise_not", "cbrt", "ceil", "conj", "conjugate", "cosh", "deg2rad", "erfinv", "exp2", "fix",
+            "floor", "i0", "imag", "isfinite", "isinf", "isnan", "isneginf", "isposinf", "log10", "log2",
+            "logical_not", "nan_to_num", "rad2deg", "real", "round", "signbit", "sinc", "sinh", "tan", "trunc",
+        ],  # fmt: skip
+        Activation.OTHER,
+    ),
 }
-_OVER_AXES = {"softmax": Activation.SOFTMAX, "log_softmax": Activation.LOG_SOFTMAX}
+_OVER_AXES = {
+    "softmax": Activation.SOFTMAX,
+    "log_softmax": Activation.LOG_SOFTMAX,
+    "sparsemax": Activation.OTHER,
+}
 
 
 def is_known(function: Any) -> bool:
@@ -125,7 +138,7 @@ def prelu(pen: Pen, layer: layers.PReLU, x: Entries) -> Entries:
 
 
 def _register_operations() -> None:
-    for home in (nn_ops, numpy_ops, keras.src.ops.math):
+    for home in (nn_ops, numpy_ops, keras.src.ops.math, keras.src.activations.activations):
         for name, cls in vars(home).items():
             if not (isinstance(cls, type) and issubclass(cls, keras.Operation)):
                 continue

@@ -28,12 +28,14 @@ def contract(
     edge_type: EdgeType = EdgeType.LINEAR,
     key: str = "kernel",
     free_rows: bool = True,
+    constant: bool = False,
 ) -> Entries:
     """An einsum of a tensor and a kernel: `equation` such as "abc,cd->abd", letters only.
 
     Letters of the kernel that stand in the input are features (one column each), those that stand in
     the output are result nodes; one that stands in both, as b in "abc,bcd->abd", is a feature of both.
     Letters of the input alone are rows, over which the kernel is shared; `free_rows` as in `linear`.
+    A `constant` kernel holds no slots but a number for each of its values, which its edges say.
     """
     inputs, output = equation.split("->")
     of_x, of_kernel = inputs.split(",")
@@ -53,10 +55,11 @@ def contract(
         pen.canvas.add_edges(
             view(columns.node, feature),
             view(out, result),
-            type=edge_type,
+            type=EdgeType.OPERAND if constant else edge_type,
             layer=layer,
+            kernel_position=[kernel] if constant else None,
             entry_position=None if position is None else [view(p, feature) for p in position],
-            slot=kernel,
+            slot=None if constant else kernel,
         )
         if bias_slots is not None:
             letters = output[len(output) - bias_slots.ndim :]  # it broadcasts from the right

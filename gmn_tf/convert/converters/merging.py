@@ -8,7 +8,9 @@ from typing import Any
 import keras
 import numpy as np
 from keras import layers
+from keras.src.ops import linalg as linalg_ops
 from keras.src.ops import math as math_ops
+from keras.src.ops import nn as nn_ops
 from keras.src.ops import numpy as numpy_ops
 
 from gmn_tf.convert.elementwise import activate, combine, with_constant
@@ -50,6 +52,7 @@ def arithmetic(pen: Pen, operation: Any, x1: Any, x2: Any) -> Entries:
     """Arithmetic of two tensors, of a tensor and a variable, or with constants, which are labels."""
     kind = type(operation)
     shape = tuple(pen.call.outputs.shape)
+    x1, x2 = _number(x1, x2), _number(x2, x1)
     for one, other in ((x1, x2), (x2, x1)):
         if not isinstance(other, Entries):
             return _with_number(pen, one, keras.ops.convert_to_numpy(other), shape, kind=kind)
@@ -75,15 +78,27 @@ def arithmetic(pen: Pen, operation: Any, x1: Any, x2: Any) -> Entries:
     return combine(pen, (x1, x2), edge_type=EdgeType.OPERAND, commutative=commutative)
 
 
+def _broadcast(x: Any, shape: tuple[int, ...]) -> Any:
+    return x if x.shape == shape else x.rearrange(lambda a: np.broadcast_to(a, shape))
+
+
+def _number(x: Any, other: Any) -> Any:
+    """A constant tensor whose entries are all equal, beside a variable, as the number it is."""
+    if isinstance(other, (Weights, Composed)) and isinstance(x, Entries):
+        if not isinstance(x, (Weights, Composed)) and np.all(x.node < 0) and not x.coordinates:
+            return np.zeros(x.shape)
+    return x
+
+
 _LINEAR = (numpy_ops.Multiply, numpy_ops.Divide, numpy_ops.TrueDivide)
 
 
 def _with_number(pen: Pen, x: Entries, number: Any, shape: tuple[int, ...], *, kind: type) -> Entries:
     """Arithmetic with a constant. A variable, as in 1 + gamma, keeps its slots with a note of what was done."""
     value = np.asarray(number)
-    if isinstance(x, Weights) or (isinstance(x, Composed) and kind in _LINEAR):
-        if np.all(value == value.reshape(-1)[:1]) and x.shape == shape:
-            return x.applied(pen.call.number)
+    if isinstance(x, Weights) or (isinstance(x, Composed) and kind in _LINEAR and x.shape == shape):
+        if np.all(value == value.reshape(-1)[:1]):
+            return _broadcast(x, shape).applied(pen.call.number)
     x = entrywise(pen, x) if isinstance(x, Composed) else materialized(pen, x)
     return with_constant(pen, x, value, shape)
 
@@ -128,9 +143,38 @@ def clip(pen: Pen, operation: Any, x: Entries) -> Entries:
 
 @register_converter(
     numpy_ops.Mean, numpy_ops.Sum, numpy_ops.Max, numpy_ops.Min, numpy_ops.Amax, numpy_ops.Amin,
-    numpy_ops.Prod, numpy_ops.Var, numpy_ops.Std, numpy_ops.All, numpy_ops.Any, math_ops.Logsumexp,
+    numpy_ops.Prod, numpy_ops.Var, numpy_ops.Std, numpy_ops.All, numpy_ops.Any, numpy_ops.CountNonzero,
+    numpy_ops.Median, numpy_ops.Average, numpy_ops.Nanmax, numpy_ops.Nanmin, numpy_ops.Nanmean,
+    numpy_ops.Nansum, math_ops.Logsumexp,
 )  # fmt: skip
-def reduction(pen: Pen, operation: Any, x: Entries) -> Entries:
-    axis = operation.axis
-    axes = range(x.ndim) if axis is None else axis if isinstance(axis, (tuple, list)) else (axis,)
-    return reduce(pen, x, list(axes), keepdims=bool(operation.keepdims))
+def reduction(pen: Pen, operation: Any, x: Entries, *, weights: Any = None) -> Entries:
+    if weights is not None:
+        raise pen.refuse("averages with weights; multiply by them and take the mean")
+    return reduce(pen, x, _axes(operation.axis, x), keepdims=bool(getattr(operation, "keepdims", False)))
+
+
+@register_converter(numpy_ops.Quantile)
+def quantile(pen: Pen, operation: Any, x: Entries, q: Any) -> Entries:
+    if np.ndim(q):
+        raise pen.refuse("takes several quantiles at once; take them one by one")
+    return reduce(pen, x, _axes(operation.axis, x), keepdims=bool(operation.keepdims))
+
+
+@register_converter(linalg_ops.Norm)
+def norm(pen: Pen, operation: Any, x: Entries) -> Entries:
+    """The norm of a vector, whichever its order, or the Frobenius norm of a matrix."""
+    axes = _axes(operation.axis, x)
+    if len(axes) > 1 and operation.ord not in (None, "fro"):
+        raise pen.refuse(f"is a matrix norm of order {operation.ord!r}")
+    return reduce(pen, x, axes, keepdims=bool(operation.keepdims))
+
+
+@register_converter(nn_ops.Moments)
+def moments(pen: Pen, operation: Any, x: Entries) -> tuple[Entries, Entries]:
+    axes = _axes(operation.axes, x)
+    mean, variance = (reduce(pen, x, axes, keepdims=bool(operation.keepdims)) for _ in range(2))
+    return mean, variance
+
+
+def _axes(axis: Any, x: Entries) -> list[int]:
+    return list(range(x.ndim) if axis is None else axis if isinstance(axis, (tuple, list)) else (axis,))

@@ -10,12 +10,15 @@ from keras import layers
 from keras.src.ops import numpy as numpy_ops
 
 from gmn_tf.convert.converters.dense import contract, embed
+from gmn_tf.convert.converters.normalization import normalize
 from gmn_tf.convert.converters.rearranging import gathered
 from gmn_tf.convert.elementwise import combine
-from gmn_tf.convert.entries import Composed, Entries, Weights
+from gmn_tf.convert.entries import Composed, Entries, Weights, varying_axes
+from gmn_tf.convert.groups import reduce
 from gmn_tf.convert.pen import Pen
 from gmn_tf.convert.products import matmul_equation, product_sum
 from gmn_tf.convert.registry import register_converter
+from gmn_tf.convert.relations import unique_rows
 from gmn_tf.convert.variables import entrywise, materialized
 from gmn_tf.graph.schema import EdgeType
 
@@ -39,14 +42,36 @@ def einsum_of(
             return Composed([(first, second)], out_shape)
         first, second = entrywise(pen, first), entrywise(pen, second)
     if isinstance(second, Composed):
-        return _applied_term_by_term(pen, first, second, parts, output, out_shape)
+        return _applied_term_by_term(pen, first, second, parts, output, out_shape, key=key)
     (first, parts[0]), (second, parts[1]) = _trimmed(first, second, parts)
     if isinstance(second, Weights) and np.unique(second.node).size == second.node.size:
         kept = [c for c in parts[1] if c in parts[0] or c in output]
         if len(kept) == len(parts[1]) and len(set(parts[1])) == len(parts[1]):
             equation = f"{parts[0]},{parts[1]}->{output}"
             return contract(pen, first, equation, second.node, out_shape=out_shape, key=key)
+    for x, y, spelled in ((first, second, parts), (second, first, parts[::-1])):
+        if _is_constant_kernel(x, y, *spelled, output):
+            equation = f"{spelled[0]},{spelled[1]}->{output}"
+            return contract(pen, x, equation, _classes(y), out_shape=out_shape, constant=True)
     return product_sum(pen, (first, materialized(pen, second)), f"{parts[0]},{parts[1]}->{output}")
+
+
+def _is_constant_kernel(x: Entries, constant: Entries, of_x: str, of_constant: str, output: str) -> bool:
+    """Whether numbers that are no weights are summed with features of `x`, alike along its other axes."""
+    if isinstance(constant, Weights) or np.any(constant.node >= 0) or np.all(x.node < 0):
+        return False
+    if any(len(set(part)) != len(part) for part in (of_x, of_constant)):
+        return False
+    if any(c not in of_x and c not in output for c in of_constant):
+        return False
+    rows = [i for i, c in enumerate(of_x) if c not in of_constant]
+    varying = set(varying_axes(x.node))
+    return bool(varying) and not varying & set(rows)
+
+
+def _classes(constant: Entries) -> np.ndarray:
+    """A number per entry, equal for equal numbers."""
+    return unique_rows(*(d.reshape(-1) for d in constant.details))[1].reshape(constant.shape)
 
 
 def _is_product(first: str, second: str, output: str) -> bool:
@@ -55,7 +80,14 @@ def _is_product(first: str, second: str, output: str) -> bool:
 
 
 def _applied_term_by_term(
-    pen: Pen, x: Entries, kernel: Composed, parts: list[str], output: str, out_shape: tuple[int, ...]
+    pen: Pen,
+    x: Entries,
+    kernel: Composed,
+    parts: list[str],
+    output: str,
+    out_shape: tuple[int, ...],
+    *,
+    key: str,
 ) -> Entries:
     """x (W + A B) as x W + (x A) B, so that the inner dimension of A B is a layer of free nodes."""
     of_x, of_kernel = parts
@@ -76,7 +108,7 @@ def _applied_term_by_term(
         y, letters = x, of_x
         for step, (factor, spelled, result) in enumerate(steps):
             shape = tuple(sizes[c] for c in result)
-            y = einsum_of(pen, y, factor, f"{letters},{spelled}->{result}", shape, key=f"{number}.{step}")
+            y = einsum_of(pen, y, factor, f"{letters},{spelled}->{result}", shape, key=f"{key}{number}.{step}")
             letters = result
         results.append(y)
     if len(results) == 1:
@@ -142,12 +174,53 @@ def tensordot(pen: Pen, operation: Any, x1: Any, x2: Any) -> Entries:
 
 @register_converter(numpy_ops.Einsum, weights=True, composed=True)
 def einsum(pen: Pen, operation: Any, *operands: Any, **settings: Any) -> Entries:
-    if len(operands) != 2:
-        raise pen.refuse(f"is an einsum of {len(operands)} operands; write it as einsums of two")
-    equation = _letters(operation.subscripts, [len(x.shape) for x in operands])
-    if "->" not in equation:
-        raise pen.refuse(f"is an einsum without '->' ({operation.subscripts!r}); write its output out")
-    return einsum_of(pen, *operands, equation, tuple(pen.call.outputs.shape))
+    """Two operands at a time, from the left; an operand's diagonals are taken first."""
+    equation = _letters(_with_output(operation.subscripts), [len(x.shape) for x in operands])
+    inputs, output = equation.split("->")
+    terms = [_diagonal(pen, x, part) for x, part in zip(operands, inputs.split(","), strict=True)]
+    shape = tuple(pen.call.outputs.shape)
+    x, letters = terms[0]
+    if len(terms) == 1:
+        return _summed(pen, x, letters, output)
+    sizes = {c: n for y, part in terms for c, n in zip(part, y.shape, strict=True)}
+    for number, (y, part) in enumerate(terms[1:]):
+        later = output + "".join(p for _, p in terms[number + 2 :])
+        kept = output if number == len(terms) - 2 else _between(letters, part, later)
+        shape = tuple(sizes[c] for c in kept)
+        x = einsum_of(pen, x, y, f"{letters},{part}->{kept}", shape, key=str(number))
+        letters = kept
+    return x
+
+
+def _with_output(equation: str) -> str:
+    """The equation with its output written out: letters that stand once, in alphabetical order."""
+    equation = equation.replace(" ", "")
+    if "->" in equation:
+        return equation
+    letters = equation.replace(",", "").replace("...", "")
+    dots = "..." if "..." in equation else ""
+    return f"{equation}->{dots}{''.join(sorted(c for c in set(letters) if letters.count(c) == 1))}"
+
+
+def _diagonal(pen: Pen, x: Any, letters: str) -> tuple[Any, str]:
+    once = "".join(dict.fromkeys(letters))
+    if once == letters:
+        return x, letters
+    if not isinstance(x, Entries):
+        return np.einsum(f"{letters}->{once}", keras.ops.convert_to_numpy(x)), once
+    x = entrywise(pen, x) if isinstance(x, Composed) else x
+    return x.rearrange(lambda a: np.einsum(f"{letters}->{once}", a)), once
+
+
+def _summed(pen: Pen, x: Entries, letters: str, output: str) -> Entries:
+    """An einsum of one operand: sums over the letters that the output lacks, then moves axes."""
+    lost = [i for i, c in enumerate(letters) if c not in output]
+    if lost:
+        x = reduce(pen, entrywise(pen, x), lost)
+        letters = "".join(c for c in letters if c in output)
+    elif isinstance(x, Composed):
+        x = entrywise(pen, x)
+    return x.rearrange(lambda a: a.transpose([letters.index(c) for c in output]))
 
 
 def _letters(equation: str, ranks: list[int]) -> str:
@@ -171,10 +244,13 @@ def _letters(equation: str, ranks: list[int]) -> str:
 @register_converter(layers.Dot)
 def dot_layer(pen: Pen, layer: layers.Dot, inputs: Any) -> Entries:
     """A dot product of two tensors along one axis of each, batches kept together."""
-    if layer.normalize:
-        raise pen.refuse("normalises its operands")
     first, second = inputs
     axes = layer.axes if isinstance(layer.axes, (list, tuple)) else (layer.axes, layer.axes)
+    if layer.normalize:
+        first, second = (
+            normalize(pen, x, [], statistics_over=[a % x.ndim])
+            for x, a in zip((first, second), axes, strict=True)
+        )
     left = ["z", *"abcdefgh"[: first.ndim - 1]]
     right = ["z", *"ijklmnop"[: second.ndim - 1]]
     a, b = axes[0] % first.ndim, axes[1] % second.ndim

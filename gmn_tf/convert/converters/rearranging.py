@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import layers
 from keras.src.ops import core as core_ops
+from keras.src.ops import image as image_ops
 from keras.src.ops import nn as nn_ops
 from keras.src.ops import numpy as numpy_ops
 
@@ -72,11 +73,19 @@ def transpose(pen: Pen, operation: Any, x: Entries) -> Entries:
     layers.Cropping1D, layers.Cropping2D, layers.Cropping3D,
     numpy_ops.ExpandDims, numpy_ops.Squeeze, numpy_ops.Swapaxes, numpy_ops.Moveaxis, numpy_ops.Flip,
     numpy_ops.Roll, numpy_ops.Repeat, numpy_ops.Tile, numpy_ops.Diagonal, numpy_ops.BroadcastTo,
-    numpy_ops.Split, core_ops.Unstack, core_ops.Slice, nn_ops.DepthToSpace, nn_ops.SpaceToDepth,
+    numpy_ops.Split, numpy_ops.ArraySplit, numpy_ops.Rot90, core_ops.Unstack, core_ops.Slice, nn_ops.DepthToSpace, nn_ops.SpaceToDepth,
     weights=True,
 )  # fmt: skip
 def move(pen: Pen, operation: Any, x: Entries, *args: Any, **kwargs: Any) -> Any:
     return moved(x, lambda t: operation.call(t, *args, **kwargs))
+
+
+@register_converter(image_ops.ExtractPatches)
+def patches(pen: Pen, operation: Any, x: Entries) -> Entries:
+    """Keras cuts patches with a convolution, exact on numbers below 2^53."""
+    if operation.padding != "valid":
+        raise pen.refuse(f"cuts patches with padding {operation.padding!r}, which may hold no pixels; use 'valid'")
+    return moved(x, lambda t: keras.ops.cast(operation.call(keras.ops.cast(t, "float64")), "int64"))
 
 
 @register_converter(numpy_ops.GetItem, weights=True)

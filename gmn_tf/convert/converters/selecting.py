@@ -7,11 +7,14 @@ from typing import Any
 import keras
 import numpy as np
 from keras import layers
+from keras.src.ops import image as image_ops
+from keras.src.ops import math as math_ops
 from keras.src.ops import nn as nn_ops
 from keras.src.ops import numpy as numpy_ops
 
 from gmn_tf.convert.elementwise import activate, combine, with_constant
 from gmn_tf.convert.entries import Entries, fresh, relabel
+from gmn_tf.convert.groups import along
 from gmn_tf.convert.pen import Pen
 from gmn_tf.convert.registry import register_converter
 from gmn_tf.graph.schema import Activation, EdgeType, NodeType
@@ -20,7 +23,8 @@ from gmn_tf.graph.schema import Activation, EdgeType, NodeType
 @register_converter(
     numpy_ops.Equal, numpy_ops.NotEqual, numpy_ops.Greater, numpy_ops.GreaterEqual, numpy_ops.Less,
     numpy_ops.LessEqual, numpy_ops.LogicalAnd, numpy_ops.LogicalOr, numpy_ops.FloorDivide, numpy_ops.Mod,
-    numpy_ops.Arctan2,
+    numpy_ops.Arctan2, numpy_ops.Logaddexp, numpy_ops.Hypot, numpy_ops.LogicalXor, numpy_ops.Heaviside,
+    numpy_ops.Fmod,
 )  # fmt: skip
 def comparison(pen: Pen, operation: Any, x1: Any, x2: Any) -> Entries:
     return chosen(pen, [x1, x2])
@@ -62,20 +66,46 @@ def constant_like(pen: Pen, operation: Any, x: Entries, *args: Any, **kwargs: An
     return pen.constant(np.zeros(x.shape))
 
 
-@register_converter(numpy_ops.Cumsum, numpy_ops.Cumprod)
-def cumulative(pen: Pen, operation: Any, x: Entries) -> Entries:
-    """Along positions every entry stays with its node."""
+@register_converter(numpy_ops.Cumsum, numpy_ops.Cumprod, numpy_ops.Argsort, numpy_ops.Diff)
+def in_sequence(pen: Pen, operation: Any, x: Entries, **settings: Any) -> Entries:
+    """Results that depend on the order of the entries along an axis."""
+    if operation.axis is None:
+        x = x.rearrange(lambda a: a.reshape(-1))
+    axis = 0 if operation.axis is None else operation.axis
+    return along(pen, x, axis, tuple(pen.call.outputs.shape), ordered=True)
+
+
+@register_converter(numpy_ops.Argmax, numpy_ops.Argmin)
+def place(pen: Pen, operation: Any, x: Entries) -> Entries:
     axis = operation.axis
-    if axis is None or not x.separates([axis % x.ndim]):
-        raise pen.refuse("accumulates over entries of different nodes")
-    return relabel(x, [axis % x.ndim], x.shape, pen.call.number)
+    if axis is None:
+        x, axis = x.rearrange(lambda a: a.reshape(-1)), 0
+    axis %= x.ndim
+    found = along(pen, x, axis, (*x.shape[:axis], 1, *x.shape[axis + 1 :]), ordered=True)
+    shape = tuple(pen.call.outputs.shape)
+    return found.rearrange(lambda a: a.reshape(shape))
+
+
+@register_converter(numpy_ops.Sort)
+def sort(pen: Pen, operation: Any, x: Entries) -> Entries:
+    """The k-th largest is a symmetric function of the entries, so these stay exchangeable."""
+    if operation.axis is None:
+        x = x.rearrange(lambda a: a.reshape(-1))
+    return along(pen, x, operation.axis or 0, tuple(pen.call.outputs.shape), ordered=False)
+
+
+@register_converter(math_ops.TopK)
+def top_k(pen: Pen, operation: Any, x: Entries) -> tuple[Entries, Entries]:
+    shape = (*x.shape[:-1], operation.k)
+    values = along(pen, x, -1, shape, ordered=not operation.sorted)
+    return values, along(pen, x, -1, shape, ordered=True)
 
 
 @register_converter(numpy_ops.Tril, numpy_ops.Triu)
 def triangle(pen: Pen, operation: Any, x: Entries) -> Entries:
-    if not x.separates([x.ndim - 2, x.ndim - 1]):
-        raise pen.refuse("cuts a triangle out of axes that hold different nodes")
-    return pen.local(x)
+    """A mask of zeros and ones."""
+    cut = np.tril if isinstance(operation, numpy_ops.Tril) else np.triu
+    return with_constant(pen, x, cut(np.ones(x.shape[-2:]), operation.k), x.shape)
 
 
 @register_converter(nn_ops.Glu)
@@ -98,7 +128,9 @@ def _existing(*names: str) -> list[type]:
         "RandomSaturation", "RandomSharpness", "RandomErasing", "RandomGaussianBlur", "RandomInvert",
         "RandomPerspective", "RandomPosterization", "RandomShear", "AutoContrast", "Solarization",
         "Equalization", "Resizing", "CenterCrop", "MaxNumBoundingBoxes",
-    )
+        "RandomColorDegeneration", "RandomElasticTransform", "RandAugment", "AugMix", "CutMix", "MixUp",
+    ),
+    image_ops.Resize,
 )  # fmt: skip
 def image_preprocessing(pen: Pen, layer: Any, x: Entries) -> Entries:
     """Augmentation does nothing at inference; resizing and cropping move positions only."""
@@ -106,7 +138,9 @@ def image_preprocessing(pen: Pen, layer: Any, x: Entries) -> Entries:
     axes = [x.ndim - 3, x.ndim - 2]
     if shape == x.shape:
         return pen.local(x)
-    if getattr(layer, "data_format", "channels_last") == "channels_first" or not x.separates(axes):
+    if getattr(layer, "data_format", "channels_last") == "channels_first":
+        axes = [x.ndim - 2, x.ndim - 1]
+    if not x.separates(axes):
         raise pen.refuse("resizes axes that hold different nodes")
     return relabel(x, axes, shape, pen.call.number)
 
