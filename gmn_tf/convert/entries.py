@@ -141,7 +141,7 @@ class Composed(Entries):
 
     def transposed(self) -> Composed:
         """The sum of two axes, exchanged."""
-        turned = [tuple(w.rearrange(lambda a: a.T) for w in reversed(term)) for term in self.terms]
+        turned = [tuple(Weights(w.node.T, via=w.via.T) for w in reversed(term)) for term in self.terms]
         return Composed(turned, self.shape[::-1])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections import Counter
 from typing import Any
@@ -14,13 +15,14 @@ from keras import KerasTensor, Layer, tree
 from gmn_tf.convert.check_identity import assert_identity
 from gmn_tf.convert.converters.activations import is_known
 from gmn_tf.convert.entries import Composed, Entries, Weights, varying_axes
+from gmn_tf.convert.opaque import opaque
 from gmn_tf.convert.pen import Pen, Slots
 from gmn_tf.convert.registry import find_converter, takes_composed, takes_weights, way_out
 from gmn_tf.convert.relations import first_along, unique_rows
 from gmn_tf.convert.running import fitting_runner
 from gmn_tf.convert.ties import tie
 from gmn_tf.convert.tokens import token_inputs
-from gmn_tf.convert.trace import Trace, trace
+from gmn_tf.convert.trace import Call, Trace, trace
 from gmn_tf.convert.variables import entrywise, materialized
 from gmn_tf.errors import ConversionError, GmnError, UnsupportedLayerError
 from gmn_tf.graph import schema
@@ -130,8 +132,7 @@ def _draw(traced: Trace, pen: Pen, slots: Slots) -> dict[int, Entries]:
         pen.repeat = done[key] if weighted else 0
         pen.memory = memories.setdefault(key, {}) if weighted else {}
         done[key] += 1
-        converter = find_converter(call.operation)
-        assert converter is not None
+        converter = functools.partial(opaque, refusal=call.refusal) if call.refusal else _converter(call)
         before = pen.canvas.num_layers
         try:
             args, kwargs = tree.map_structure(entries_of, (call.args, call.kwargs))
@@ -141,6 +142,12 @@ def _draw(traced: Trace, pen: Pen, slots: Slots) -> dict[int, Entries]:
             if call.path in str(error):
                 raise
             raise type(error)(f"{call.path!r} ({type(call.operation).__name__}): {error}") from error
+        except Exception as error:
+            shapes = [tuple(t.shape) for t in tree.flatten(call.args) if isinstance(t, KerasTensor)]
+            raise ConversionError(
+                f"the converter of {call.path!r} ({type(call.operation).__name__}) failed on inputs of "
+                f"shapes {shapes} with {type(error).__name__}: {str(error).partition(chr(10))[0]}"
+            ) from error
         for number in range(before, pen.canvas.num_layers):
             pen.layer_names[number] = f"{call.path.partition('/')[2]} ({type(call.operation).__name__})"
         drawn = [e for e in tree.flatten(result) if isinstance(e, Entries)]
@@ -159,6 +166,12 @@ def _draw(traced: Trace, pen: Pen, slots: Slots) -> dict[int, Entries]:
                 assert_identity(entries, call.path)
             values[id(tensor)] = entries
     return values
+
+
+def _converter(call: Call) -> Any:
+    converter = find_converter(call.operation)
+    assert converter is not None
+    return converter
 
 
 def _prepared(pen: Pen, converter: Any, operation: Any, args: Any, kwargs: Any) -> Any:

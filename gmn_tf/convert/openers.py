@@ -12,8 +12,6 @@ from typing import Any
 import keras
 from keras import KerasTensor, Layer, Operation, layers, ops
 
-from gmn_tf.errors import UnsupportedLayerError
-
 
 class TakeStep(Operation):
     """One step of a sequence: [batch, time, ...] -> [batch, ...]."""
@@ -61,12 +59,10 @@ class Attach(Operation):
 def open_recurrent(
     layer: Any, sequence: Any, initial_state: Any = None, mask: Any = None, **settings: Any
 ) -> Any:
-    """An RNN over any cell: the cell is called once, on a step and on states that feed themselves."""
-    if layer.stateful:
-        raise UnsupportedLayerError(
-            f"layer {layer.name!r} is stateful: its function depends on what it was called on before; "
-            "rebuild it with stateful=False"
-        )
+    """An RNN over any cell: the cell is called once, on a step and on states that feed themselves.
+
+    A stateful layer is drawn as it acts after `reset_state()`: what it has seen since is no weight.
+    """
     if isinstance(sequence, (list, tuple)):
         sequence, *initial_state = sequence
     step = TakeStep()(sequence)

@@ -98,7 +98,8 @@ def entrywise(pen: Pen, item: Any) -> Any:
     _give_nodes(pen, np.unique(core))
     result = Entries(np.broadcast_to(pen.value_nodes[core], item.shape), via=item.via)
     if np.unique(core).size != core.size:
-        result = result.with_coordinates(np.broadcast_to(np.arange(core.size).reshape(core.shape), item.shape))
+        number = np.arange(core.size).reshape(core.shape)
+        result = result.with_coordinates(np.broadcast_to(number, item.shape))
     return result.with_coordinates(*(index_along(item.shape, a) for a in still if item.shape[a] > 1))
 
 

@@ -114,12 +114,16 @@ def convolution_operation(pen: Pen, operation: Any, x: Entries, kernel: Entries)
         if second:  # over positions the second factor is a kernel of size 1
             if first.shape[-2] != x.shape[1 if operation.data_format == "channels_first" else -1]:
                 raise pen.refuse("is a grouped convolution with a product of variables as its kernel")
-            one = second[0].rearrange(lambda a: a.reshape((1,) * (first.ndim - 2) + a.shape))
-            y = _convolution_with(pen, operation, y, one, key=f"{number}.1")
+            y = _convolution_with(pen, operation, y, _pointwise(second[0], first.ndim), key=f"{number}.1")
         found.append(y)
     if len(found) == 1:
         return found[0]
     return combine(pen, found, edge_type=EdgeType.RESIDUAL, commutative=True, residual=True)
+
+
+def _pointwise(matrix: Weights, ndim: int) -> Entries:
+    """A matrix as a kernel of size 1."""
+    return matrix.rearrange(lambda a: a.reshape((1,) * (ndim - 2) + a.shape))
 
 
 def _convolution_with(

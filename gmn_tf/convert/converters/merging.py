@@ -84,9 +84,9 @@ def _broadcast(x: Any, shape: tuple[int, ...]) -> Any:
 
 def _number(x: Any, other: Any) -> Any:
     """A constant tensor whose entries are all equal, beside a variable, as the number it is."""
-    if isinstance(other, (Weights, Composed)) and isinstance(x, Entries):
-        if not isinstance(x, (Weights, Composed)) and np.all(x.node < 0) and not x.coordinates:
-            return np.zeros(x.shape)
+    plain = isinstance(x, Entries) and not isinstance(x, (Weights, Composed))
+    if plain and isinstance(other, (Weights, Composed)) and np.all(x.node < 0) and not x.coordinates:
+        return np.zeros(x.shape)
     return x
 
 
@@ -94,11 +94,11 @@ _LINEAR = (numpy_ops.Multiply, numpy_ops.Divide, numpy_ops.TrueDivide)
 
 
 def _with_number(pen: Pen, x: Entries, number: Any, shape: tuple[int, ...], *, kind: type) -> Entries:
-    """Arithmetic with a constant. A variable, as in 1 + gamma, keeps its slots with a note of what was done."""
+    """Arithmetic with a constant; in 1 + gamma the variable keeps its slots, with a note of what was done."""
     value = np.asarray(number)
-    if isinstance(x, Weights) or (isinstance(x, Composed) and kind in _LINEAR and x.shape == shape):
-        if np.all(value == value.reshape(-1)[:1]):
-            return _broadcast(x, shape).applied(pen.call.number)
+    stays = isinstance(x, Weights) or (isinstance(x, Composed) and kind in _LINEAR and x.shape == shape)
+    if stays and np.all(value == value.reshape(-1)[:1]):
+        return _broadcast(x, shape).applied(pen.call.number)
     x = entrywise(pen, x) if isinstance(x, Composed) else materialized(pen, x)
     return with_constant(pen, x, value, shape)
 

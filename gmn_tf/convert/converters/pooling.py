@@ -15,7 +15,6 @@ from gmn_tf.convert.groups import mix, reduce
 from gmn_tf.convert.pen import Pen
 from gmn_tf.convert.registry import register_converter
 
-
 _POOLING_OPERATIONS = ("MaxPool", "AveragePool", "AdaptiveMaxPool", "AdaptiveAveragePool")
 
 

@@ -22,7 +22,6 @@ from gmn_tf.convert.relations import unique_rows
 from gmn_tf.convert.variables import entrywise, materialized
 from gmn_tf.graph.schema import EdgeType
 
-
 _VARIABLES = (Weights, Composed)
 
 
@@ -38,7 +37,7 @@ def einsum_of(
     if isinstance(first, _VARIABLES) and not isinstance(second, _VARIABLES):
         first, second, parts = second, first, parts[::-1]
     if isinstance(first, _VARIABLES):
-        if isinstance(first, Weights) and isinstance(second, Weights) and _is_product(*parts, output):
+        if isinstance(first, Weights) and isinstance(second, Weights) and _is_product(parts, output):
             return Composed([(first, second)], out_shape)
         first, second = entrywise(pen, first), entrywise(pen, second)
     if isinstance(second, Composed):
@@ -50,14 +49,15 @@ def einsum_of(
             equation = f"{parts[0]},{parts[1]}->{output}"
             return contract(pen, first, equation, second.node, out_shape=out_shape, key=key)
     for x, y, spelled in ((first, second, parts), (second, first, parts[::-1])):
-        if _is_constant_kernel(x, y, *spelled, output):
+        if _is_constant_kernel(x, y, spelled, output):
             equation = f"{spelled[0]},{spelled[1]}->{output}"
             return contract(pen, x, equation, _classes(y), out_shape=out_shape, constant=True)
     return product_sum(pen, (first, materialized(pen, second)), f"{parts[0]},{parts[1]}->{output}")
 
 
-def _is_constant_kernel(x: Entries, constant: Entries, of_x: str, of_constant: str, output: str) -> bool:
+def _is_constant_kernel(x: Entries, constant: Entries, parts: list[str], output: str) -> bool:
     """Whether numbers that are no weights are summed with features of `x`, alike along its other axes."""
+    of_x, of_constant = parts
     if isinstance(constant, Weights) or np.any(constant.node >= 0) or np.all(x.node < 0):
         return False
     if any(len(set(part)) != len(part) for part in (of_x, of_constant)):
@@ -74,8 +74,9 @@ def _classes(constant: Entries) -> np.ndarray:
     return unique_rows(*(d.reshape(-1) for d in constant.details))[1].reshape(constant.shape)
 
 
-def _is_product(first: str, second: str, output: str) -> bool:
+def _is_product(parts: list[str], output: str) -> bool:
     """Whether an einsum multiplies over the last axis of the first and the first axis of a matrix."""
+    first, second = parts
     return len(second) == 2 and first[-1] == second[0] and output == first[:-1] + second[1] != first
 
 
@@ -108,7 +109,8 @@ def _applied_term_by_term(
         y, letters = x, of_x
         for step, (factor, spelled, result) in enumerate(steps):
             shape = tuple(sizes[c] for c in result)
-            y = einsum_of(pen, y, factor, f"{letters},{spelled}->{result}", shape, key=f"{key}{number}.{step}")
+            equation = f"{letters},{spelled}->{result}"
+            y = einsum_of(pen, y, factor, equation, shape, key=f"{key}{number}.{step}")
             letters = result
         results.append(y)
     if len(results) == 1:

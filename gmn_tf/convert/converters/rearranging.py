@@ -73,7 +73,8 @@ def transpose(pen: Pen, operation: Any, x: Entries) -> Entries:
     layers.Cropping1D, layers.Cropping2D, layers.Cropping3D,
     numpy_ops.ExpandDims, numpy_ops.Squeeze, numpy_ops.Swapaxes, numpy_ops.Moveaxis, numpy_ops.Flip,
     numpy_ops.Roll, numpy_ops.Repeat, numpy_ops.Tile, numpy_ops.Diagonal, numpy_ops.BroadcastTo,
-    numpy_ops.Split, numpy_ops.ArraySplit, numpy_ops.Rot90, core_ops.Unstack, core_ops.Slice, nn_ops.DepthToSpace, nn_ops.SpaceToDepth,
+    numpy_ops.Split, numpy_ops.ArraySplit, numpy_ops.Rot90, core_ops.Unstack, core_ops.Slice,
+    nn_ops.DepthToSpace, nn_ops.SpaceToDepth,
     weights=True,
 )  # fmt: skip
 def move(pen: Pen, operation: Any, x: Entries, *args: Any, **kwargs: Any) -> Any:
@@ -84,7 +85,7 @@ def move(pen: Pen, operation: Any, x: Entries, *args: Any, **kwargs: Any) -> Any
 def patches(pen: Pen, operation: Any, x: Entries) -> Entries:
     """Keras cuts patches with a convolution, exact on numbers below 2^53."""
     if operation.padding != "valid":
-        raise pen.refuse(f"cuts patches with padding {operation.padding!r}, which may hold no pixels; use 'valid'")
+        raise pen.refuse(f"cuts patches with padding {operation.padding!r}; use 'valid', or pad before")
     return moved(x, lambda t: keras.ops.cast(operation.call(keras.ops.cast(t, "float64")), "int64"))
 
 
