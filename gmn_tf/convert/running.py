@@ -66,7 +66,7 @@ def _runner(model: Any, rng: np.random.Generator, size: int) -> Callable[[list[n
         return np.concatenate([np.asarray(o, np.float64).reshape(-1) for o in tree.flatten(outputs)])
 
     derived = any(hasattr(layer, "adapt_mean") for layer in model._flatten_layers())
-    stateful = [layer for layer in model._flatten_layers() if getattr(layer, "states", None)]
+    stateful = [layer for layer in model._flatten_layers() if getattr(layer, "stateful", False)]
     if isinstance(model, keras.Model) and not derived and not stateful:
         number = {id(v): i for i, v in enumerate(model.weights)}
         trainable = [number[id(v)] for v in model.trainable_variables]
@@ -82,7 +82,9 @@ def _runner(model: Any, rng: np.random.Generator, size: int) -> Callable[[list[n
 
     def run_in_place(weights: list[np.ndarray]) -> np.ndarray:
         own = model.get_weights()
-        states = [v for layer in stateful for v in tree.flatten(layer.states)]
+        states = [
+            v for layer in stateful for v in tree.flatten(getattr(layer, "states", None)) if v is not None
+        ]
         kept = [np.array(v) for v in states]
         try:
             set_weights(model, weights)

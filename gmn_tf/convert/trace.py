@@ -237,9 +237,7 @@ class _Recorder:
         ):
             try:
                 with self.symbols.real(operation):
-                    outputs = operation.compute_output_spec(*args, **kwargs)
-                    if any(d is None for t in _tensors(outputs) for d in t.shape):
-                        outputs = _run_on_zeros(operation, args, kwargs)
+                    outputs = _outputs_of(operation, args, kwargs)
             except Exception as error:
                 if refusal is not None:
                     raise refusal from error
@@ -304,6 +302,23 @@ class _ShapeFailure(Exception):
 
 
 _ORIGINAL_LAYER_CALL = Layer.__call__
+
+
+def _outputs_of(operation: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Symbolic outputs, of known shape throughout."""
+    try:
+        outputs = operation.compute_output_spec(*args, **kwargs)
+    except (ValueError, TypeError):
+        if isinstance(operation, Layer):
+            raise
+        try:  # Keras infers no shape for some calls that run, such as a grouped `ops.conv`
+            return _run_on_zeros(operation, args, kwargs)
+        except Exception:
+            pass
+        raise
+    if any(d is None for t in _tensors(outputs) for d in t.shape):
+        return _run_on_zeros(operation, args, kwargs)
+    return outputs
 
 
 def _run_on_zeros(operation: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
