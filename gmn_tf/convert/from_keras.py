@@ -117,6 +117,8 @@ def _draw(traced: Trace, pen: Pen, slots: Slots) -> dict[int, Entries]:
     for tensor, constant in traced.constants:
         values[id(tensor)] = pen.constant(constant)
 
+    read = [traced.outputs, *((call.args, call.kwargs) for call in traced.calls)]
+    pen.read = {id(t) for t in tree.flatten(read) if isinstance(t, KerasTensor)}
     repeats = Counter(id(c.operation) for c in traced.calls if _has_weights(c.operation))
     done: Counter[int] = Counter()
     memories: dict[int, dict[str, Any]] = {}

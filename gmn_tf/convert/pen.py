@@ -45,6 +45,7 @@ class Pen:
         memory: what earlier calls of the same layer have drawn, by the converter's own keys.
         layer_names: what drew each operation's number, for people to read.
         materials: nodes drawn for variables that stand in the network's own tensors.
+        read: ids of the symbolic tensors that a call or the model's outputs read.
         value_nodes: node of each weight that has one of its own, by slot; -1 for the others.
     """
 
@@ -58,6 +59,7 @@ class Pen:
         self.layer_names: dict[int, str] = {0: "inputs"}
         self.num_constants = 0
         self.materials: dict[bytes, Entries] = {}
+        self.read: set[int] = set()
         self.value_nodes = np.full(0, -1, np.int64)
 
     def slots(self, variable: keras.Variable) -> np.ndarray:

@@ -152,7 +152,7 @@ class _Translator:
             ) from error
 
 
-def _accepted(cls: type, config: dict[str, Any]) -> dict[str, Any]:
+def _accepted(cls: Any, config: dict[str, Any]) -> dict[str, Any]:
     """The settings that a layer of Keras 3 takes; also those of layers and cells inside."""
     accepted = inspect.signature(cls.__init__).parameters
     return {

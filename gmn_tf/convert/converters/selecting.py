@@ -96,8 +96,11 @@ def sort(pen: Pen, operation: Any, x: Entries) -> Entries:
 
 @register_converter(math_ops.TopK)
 def top_k(pen: Pen, operation: Any, x: Entries) -> tuple[Entries, Entries]:
+    """Values and places; places that nothing reads are not drawn, for they would pin what they number."""
     shape = (*x.shape[:-1], operation.k)
     values = along(pen, x, -1, shape, ordered=not operation.sorted)
+    if id(pen.call.outputs[1]) not in pen.read:
+        return values, pen.constant(np.zeros(shape))
     return values, along(pen, x, -1, shape, ordered=True)
 
 
