@@ -19,14 +19,17 @@ _HOMES = {
     "ComputationGraph": "gmn_tf.convert.computation_graph",
     "ParameterGraph": "gmn_tf.graph.parameter_graph",
     "check_symmetry": "gmn_tf.convert.check",
+    "optimizer_slots": "gmn_tf.convert.optimizer_slots",
     "register_converter": "gmn_tf.convert.registry",
     "supported_layers": "gmn_tf.convert.supported",
     "UnsupportedLayerError": "gmn_tf.errors",
     "GmnError": "gmn_tf.errors",
     "GraphMetanetwork": "gmn_tf.models.graph_metanetwork",
+    "WeightsReader": "gmn_tf.convert.weights_files",
     "Zoo": "gmn_tf.zoo.store",
     "load": "gmn_tf.export",
 }
+_MODULES = ("keras_layers",)
 
 __all__ = [
     "ComputationGraph",
@@ -34,19 +37,25 @@ __all__ = [
     "GraphMetanetwork",
     "ParameterGraph",
     "UnsupportedLayerError",
+    "WeightsReader",
     "Zoo",
     "__version__",
     "check_symmetry",
+    "keras_layers",
     "load",
+    "optimizer_slots",
     "register_converter",
     "supported_layers",
 ]
 
 if TYPE_CHECKING:
+    from gmn_tf import keras_layers
     from gmn_tf.convert.check import check_symmetry
     from gmn_tf.convert.computation_graph import ComputationGraph
+    from gmn_tf.convert.optimizer_slots import optimizer_slots
     from gmn_tf.convert.registry import register_converter
     from gmn_tf.convert.supported import supported_layers
+    from gmn_tf.convert.weights_files import WeightsReader
     from gmn_tf.errors import GmnError, UnsupportedLayerError
     from gmn_tf.export import load
     from gmn_tf.graph.parameter_graph import ParameterGraph
@@ -55,6 +64,8 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"gmn_tf.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'gmn_tf' has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOMES[name]), name)

@@ -23,6 +23,10 @@ class ModelFileError(GmnError):
     """A file that is not a loadable, safe Keras model."""
 
 
+class WeightsFileError(ModelFileError, ConversionError):
+    """A file of weights that cannot be read, or whose weights are another architecture's."""
+
+
 class ZooError(GmnError):
     """A model zoo that is missing, empty, cut short or made by another version."""
 
@@ -33,3 +37,7 @@ class SchemaError(GmnError):
 
 class RunError(GmnError):
     """A training run, export folder or argument that cannot be used as asked."""
+
+
+class LayerArgumentError(GmnError):
+    """An argument or an input shape that a layer of gmn_tf.keras_layers cannot be built with."""

@@ -4,8 +4,9 @@
 
 Random weights throughout. keras.applications at full size: weights on edges, round trip, time and peak
 memory of plan and fill; the symmetry check where a reduced input makes it affordable. keras-hub
-(optional: pip install keras-hub --no-deps, and its tokenizers) in small configurations. Results
-accumulate in docs/models.json, so that a run that was stopped goes on.
+(optional: pip install keras-hub --no-deps, and regex, tokenizers, sentencepiece, kagglehub, kagglesdk,
+tqdm) in the small configurations of hub_*_models.py. Results accumulate in docs/models.json, so that a
+run that was stopped goes on; --only and --again refresh some of them.
 """
 
 from __future__ import annotations
@@ -16,19 +17,26 @@ import math
 import resource
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import gmn_tf  # isort: skip
+from hub_image_models import image_models
+from hub_multimodal_models import multimodal_models
+from hub_task_models import task_models
+from hub_text_models import text_models
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 TIME_LIMIT = 900  # seconds for one model
+NUM_SAMPLES = 8  # random automorphisms, besides up to four times as many generators
 
 # Small inputs at which a few applications are checked for symmetry.
 REDUCED: dict[str, dict[str, Any]] = {
     "DenseNet121": {"input_shape": (32, 32, 3)},
+    "DenseNet169": {"input_shape": (32, 32, 3)},
     "EfficientNetB0": {"input_shape": (32, 32, 3)},
     "EfficientNetV2B0": {"input_shape": (32, 32, 3)},
     "MobileNet": {"input_shape": (32, 32, 3)},
@@ -52,138 +60,10 @@ def applications() -> dict[str, str]:
 
 
 def hub_models() -> dict[str, Callable[[], Any]]:
-    """Small configurations of keras-hub's backbones, by a short name."""
+    """Small configurations of keras-hub's models, by a short name."""
     import keras_hub.models as hub
 
-    text = {"vocabulary_size": 20, "num_layers": 2, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 12}
-    decoder = {
-        "vocabulary_size": 20,
-        "num_layers": 2,
-        "num_query_heads": 4,
-        "num_key_value_heads": 2,
-        "hidden_dim": 16,
-        "intermediate_dim": 12,
-    }
-    image = {"image_shape": (32, 32, 3)}
-    return {
-        "ViT": lambda: hub.ViTBackbone(
-            image_shape=(16, 16, 3), patch_size=4, num_layers=2, num_heads=2, hidden_dim=8, mlp_dim=12
-        ),
-        "BERT": lambda: hub.BertBackbone(**text, max_sequence_length=12),
-        "RoBERTa": lambda: hub.RobertaBackbone(**text, max_sequence_length=12),
-        "ALBERT": lambda: hub.AlbertBackbone(**text, embedding_dim=6, num_groups=1, max_sequence_length=12),
-        "DistilBERT": lambda: hub.DistilBertBackbone(**text, max_sequence_length=12),
-        "DeBERTaV3": lambda: hub.DebertaV3Backbone(**text, max_sequence_length=12, bucket_size=4),
-        "ELECTRA": lambda: hub.ElectraBackbone(
-            vocab_size=20, **{k: v for k, v in text.items() if k != "vocabulary_size"}, embedding_dim=6
-        ),
-        "FNet": lambda: hub.FNetBackbone(
-            **{k: v for k, v in text.items() if k != "num_heads"}, max_sequence_length=12
-        ),
-        "BART": lambda: hub.BartBackbone(**text, max_sequence_length=12),
-        "GPT-2": lambda: hub.GPT2Backbone(**text, max_sequence_length=12),
-        "GPT-NeoX": lambda: hub.GPTNeoXBackbone(**{**text, "hidden_dim": 16}, max_sequence_length=12),
-        "OPT": lambda: hub.OPTBackbone(**text, max_sequence_length=12),
-        "BLOOM": lambda: hub.BloomBackbone(**text, max_sequence_length=12),
-        "Llama 3": lambda: hub.Llama3Backbone(**decoder),
-        "Gemma": lambda: hub.GemmaBackbone(
-            **{**decoder, "num_query_heads": 2, "num_key_value_heads": 1, "intermediate_dim": 24}, head_dim=4
-        ),
-        "Mistral": lambda: hub.MistralBackbone(**decoder, sliding_window=4),
-        "Phi-3": lambda: hub.Phi3Backbone(**decoder),
-        "Qwen 2": lambda: hub.QwenBackbone(**decoder),
-        "Qwen 3": lambda: hub.Qwen3Backbone(**decoder, head_dim=4),
-        "T5": lambda: hub.T5Backbone(**text, key_value_dim=4),
-        "Whisper": lambda: hub.WhisperBackbone(
-            **text, max_encoder_sequence_length=16, max_decoder_sequence_length=8
-        ),
-        "ResNet": lambda: hub.ResNetBackbone(
-            input_conv_filters=[64],
-            input_conv_kernel_sizes=[3],
-            stackwise_num_filters=[64, 6],
-            stackwise_num_blocks=[1, 1],
-            stackwise_num_strides=[1, 2],
-            block_type="basic_block",
-            **image,
-        ),
-        "ResNet V2": lambda: hub.ResNetBackbone(
-            input_conv_filters=[64],
-            input_conv_kernel_sizes=[3],
-            stackwise_num_filters=[64, 6],
-            stackwise_num_blocks=[1, 1],
-            stackwise_num_strides=[1, 2],
-            block_type="bottleneck_block",
-            use_pre_activation=True,
-            **image,
-        ),
-        "DenseNet": lambda: hub.DenseNetBackbone(
-            stackwise_num_repeats=[2, 2], compression_ratio=0.5, growth_rate=4, **image
-        ),
-        "MiT (SegFormer)": lambda: hub.MiTBackbone(
-            layerwise_depths=[1, 1],
-            num_layers=2,
-            layerwise_num_heads=[1, 2],
-            layerwise_sr_ratios=[2, 1],
-            max_drop_path_rate=0.1,
-            layerwise_patch_sizes=[7, 3],
-            layerwise_strides=[4, 2],
-            hidden_dims=[4, 8],
-            **image,
-        ),
-        "EfficientNet": lambda: hub.EfficientNetBackbone(
-            stackwise_width_coefficients=[1.0, 1.0],
-            stackwise_depth_coefficients=[1.0, 1.0],
-            stackwise_kernel_sizes=[3, 3],
-            stackwise_num_repeats=[1, 1],
-            stackwise_input_filters=[8, 8],
-            stackwise_output_filters=[8, 8],
-            stackwise_expansion_ratios=[1, 2],
-            stackwise_strides=[1, 2],
-            stackwise_squeeze_and_excite_ratios=[0.25, 0.25],
-            stackwise_block_types=["v1", "v1"],
-            stackwise_force_input_filters=[0, 0],
-            stackwise_nores_option=[False, False],
-            depth_divisor=4,
-            min_depth=4,
-            stem_conv_padding="same",
-            activation="swish",
-            **image,
-        ),
-        "MobileNet (hub)": lambda: hub.MobileNetBackbone(
-            stackwise_expansion=[[4], [8]],
-            stackwise_num_blocks=[1, 1],
-            stackwise_num_filters=[[4], [8]],
-            stackwise_kernel_size=[[3], [3]],
-            stackwise_num_strides=[[1], [2]],
-            stackwise_se_ratio=[[None], [0.25]],
-            stackwise_activation=[["relu"], ["hard_swish"]],
-            stackwise_padding=[[1], [1]],
-            output_num_filters=8,
-            input_num_filters=4,
-            input_activation="hard_swish",
-            depthwise_filters=4,
-            squeeze_and_excite=0.5,
-            last_layer_filter=8,
-            depthwise_stride=1,
-            depthwise_residual=False,
-            **image,
-        ),
-        "CSPNet": lambda: hub.CSPNetBackbone(
-            stem_filters=4,
-            stem_kernel_size=3,
-            stem_strides=1,
-            stackwise_num_filters=[4, 8],
-            stackwise_strides=[1, 2],
-            stackwise_depth=[1, 1],
-            block_type="dark_block",
-            stage_type="dark",
-            bottle_ratio=0.5,
-            **image,
-        ),
-        "Swin": lambda: hub.SwinTransformerBackbone(
-            image_shape=(16, 16, 3), embed_dim=4, depths=(2, 2), num_heads=(1, 2), window_size=2, patch_size=2
-        ),
-    }
+    return text_models(hub) | image_models(hub) | multimodal_models(hub) | task_models(hub)
 
 
 def convert_application(name: str) -> dict[str, Any]:
@@ -199,8 +79,12 @@ def convert_application(name: str) -> dict[str, Any]:
 
 
 def convert_hub(name: str) -> dict[str, Any]:
+    import keras_hub
+
     model = hub_models()[name]()
-    return _measure(model) | _check(model)
+    row = _measure(model) | _check(model) | {"version": keras_hub.__version__}
+    del row["peak_gb"]  # of all models before it in this process
+    return row
 
 
 def _measure(model: Any) -> dict[str, Any]:
@@ -231,12 +115,14 @@ def _measure(model: Any) -> dict[str, Any]:
 
 def _check(model: Any) -> dict[str, Any]:
     start = time.perf_counter()
-    report = gmn_tf.check_symmetry(model, num_samples=4)
+    report = gmn_tf.check_symmetry(model, num_samples=NUM_SAMPLES)
     return {
         "sound": report.passed,
+        "verdict": report.verdict,
         "largest_change": report.largest_change,
         "log10_order": math.floor(math.log10(report.group_order)),
         "check_s": time.perf_counter() - start,
+        "num_checked": report.num_checked,
         "checked_edges": report.num_edges,
     }
 
@@ -253,17 +139,23 @@ def write_page(rows: dict[str, dict[str, Any]]) -> None:
         "Written by `scripts/tabulate_models.py`, random weights. *On edges*: every float weight is on an",
         "edge of the parameter graph. *Round trip*: the weights come back bit for bit. *Symmetry*: the",
         "function does not change under automorphisms of the graph (`gmn_tf.check_symmetry`, in brackets",
-        "the largest relative change; for applications at a reduced input); -: not checked. Times and extra",
-        "peak memory of planning and filling are those of one run on 2 cores.",
+        "the largest relative change; for applications at a reduced input); -: not checked. *Automorphisms*:",
+        "the size of the group, rounded down to a power of ten. Times and extra peak memory of planning",
+        "and filling are those of one run on 2 cores. A sentence in place of figures is a refusal.",
         "",
     ]
-    titles = {"keras.applications": "keras.applications, full size", "keras-hub": "keras-hub, small"}
+    versions = sorted({row["version"] for row in rows.values() if "version" in row})
+    titles = {
+        "keras.applications": "keras.applications, full size",
+        "keras-hub": f"keras-hub {', '.join(versions)}, small",
+    }
     for source, title in titles.items():
         lines += [
             f"## {title}",
             "",
-            "| model | parameters | on edges | round trip | symmetry | plan, s | fill, s | memory, GB |",
-            "|---|---:|---|---|---|---:|---:|---:|",
+            "| model | parameters | on edges | round trip | symmetry | automorphisms | plan, s | fill, s "
+            "| memory, GB |",
+            "|---|---:|---|---|---|---:|---:|---:|---:|",
         ]
         lines += [_line(name, row) for name, row in sorted(rows.items()) if row["source"] == source]
         lines.append("")
@@ -272,15 +164,18 @@ def write_page(rows: dict[str, dict[str, Any]]) -> None:
 
 def _line(name: str, row: dict[str, Any]) -> str:
     if "error" in row:
-        return f"| {name} | | **{row['error'].replace('|', '/')}** | | | | | |"
+        return f"| {name} | | **{row['error'].replace('|', '/')}** | | | | | | |"
     on_edges = "all" if row["on_edges"] == row["parameters"] else f"**{row['on_edges']:,}**"
     exact = "exact" if row["exact"] else "**not exact**"
     sound = "-"
     if "sound" in row:
-        sound = f"{'yes' if row['sound'] else '**no**'} ({row['largest_change']:.0e})"
+        found = "yes" if row["sound"] else "cannot tell" if row.get("verdict") == "cannot tell" else "**no**"
+        sound = f"{found} ({row['largest_change']:.0e})"
+    order = f"10^{row['log10_order']}" if "log10_order" in row else "-"
+    memory = f"{row['peak_gb']:.1f}" if "peak_gb" in row else "-"
     return (
-        f"| {name} | {row['parameters']:,} | {on_edges} | {exact} | {sound} | {row['plan_s']:.1f} "
-        f"| {row['fill_s']:.2f} | {row['peak_gb']:.1f} |"
+        f"| {name} | {row['parameters']:,} | {on_edges} | {exact} | {sound} | {order} | {row['plan_s']:.1f} "
+        f"| {row['fill_s']:.2f} | {memory} |"
     )
 
 
@@ -288,12 +183,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--only", nargs="+", help="names of models")
     parser.add_argument("--again", action="store_true", help="also what docs/models.json has already")
-    parser.add_argument("--one", nargs=2, metavar=("SOURCE", "NAME"), help=argparse.SUPPRESS)
+    parser.add_argument("--these", nargs="+", metavar=("SOURCE", "NAME"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.one:
-        source, name = arguments.one
-        convert = convert_application if source == "keras.applications" else convert_hub
-        print(json.dumps(convert(name)))
+    if arguments.these:
+        source, *these = arguments.these
+        for name in these:
+            print(json.dumps({"name": name} | _tried(source, name)), flush=True)
         return 0
     names = {**applications()}
     try:
@@ -302,31 +197,50 @@ def main() -> int:
         print(f"keras-hub is not installed ({error}): its rows are left as they are")
     store = DOCS / "models.json"
     rows = json.loads(store.read_text()) if store.exists() else {}
-    for name, source in names.items():
-        if (arguments.only and name not in arguments.only) or (name in rows and not arguments.again):
-            continue
-        rows[name] = {"source": source, **_in_a_process(source, name)}
-        print(name, rows[name], flush=True)
-        beside = store.with_suffix(".partial")
-        beside.write_text(json.dumps(rows, indent=1, sort_keys=True) + "\n")
-        beside.replace(store)
-        write_page(rows)
+    wanted = [
+        n for n in names if (not arguments.only or n in arguments.only) and (n not in rows or arguments.again)
+    ]
+    # One process a model where its memory is measured, one for all of the small ones.
+    groups = [[n] for n in wanted if names[n] != "keras-hub"]
+    groups += [[n for n in wanted if names[n] == "keras-hub"]]
+    for group in filter(None, groups):
+        for name, row in _in_a_process(names[group[0]], group):
+            rows[name] = {"source": names[name], **row}
+            print(name, rows[name], flush=True)
+            beside = store.with_suffix(".partial")
+            beside.write_text(json.dumps(rows, indent=1, sort_keys=True) + "\n")
+            beside.replace(store)
+            write_page(rows)
     write_page(rows)
     return 0
 
 
-def _in_a_process(source: str, name: str) -> dict[str, Any]:
-    command = [sys.executable, __file__, "--one", source, name]
+def _tried(source: str, name: str) -> dict[str, Any]:
+    import keras
+
+    keras.backend.clear_session()
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=TIME_LIMIT)
-    except subprocess.TimeoutExpired:
-        return {"error": f"not done in {TIME_LIMIT} s"}
-    if done.returncode < 0:
-        return {"error": f"killed by signal {-done.returncode}"}
-    if done.returncode:
-        return {"error": (done.stderr.strip().splitlines() or ["ended without a word"])[-1][:300]}
-    result: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    return result
+        return convert_application(name) if source == "keras.applications" else convert_hub(name)
+    except Exception as error:
+        return {"error": f"{type(error).__name__}: {str(error).splitlines()[0]}"[:700]}
+
+
+def _in_a_process(source: str, names: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Rows as they come; a process that dies costs the model it was at, and the rest get a new one."""
+    left = list(names)
+    while left:
+        command = [sys.executable, __file__, "--these", source, *left]
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        timer = threading.Timer(TIME_LIMIT * len(left), child.kill)
+        timer.start()
+        assert child.stdout is not None
+        for line in filter(lambda text: text.startswith("{"), child.stdout):
+            row: dict[str, Any] = json.loads(line)
+            left.remove(row["name"])
+            yield row.pop("name"), row
+        timer.cancel()
+        if child.wait() and left:
+            yield left.pop(0), {"error": f"ended with status {child.returncode}"}
 
 
 if __name__ == "__main__":

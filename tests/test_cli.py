@@ -117,6 +117,44 @@ def test_check_passes_on_a_sound_model(gmn_tf, model_file):
     assert report["group_order"] == 24  # the four hidden neurons
 
 
+def test_check_says_when_it_cannot_tell(gmn_tf, tmp_path):
+    """exp(exp(...)) of anything overflows: exit code 1."""
+    a = keras.Input((3,))
+    x = keras.layers.Dense(4)(a)
+    for _ in range(4):
+        x = keras.ops.exp(20.0 * x)
+    keras.Model(a, keras.layers.Dense(2)(x)).save(tmp_path / "m.keras")
+    code, out, _ = gmn_tf("check", tmp_path / "m.keras")
+    assert code == 1 and "CANNOT TELL" in out
+    code, out, _ = gmn_tf("check", tmp_path / "m.keras", "--json")
+    report = json.loads(out)
+    assert code == 1 and report["verdict"] == "cannot tell" and not report["passed"]
+    assert report["round_trip_exact"]
+
+
+def test_numbers_that_json_does_not_have_are_null(capsys):
+    from gmn_tf.commands import console
+
+    console.print_json({"a": float("nan"), "b": [np.float32("inf"), -np.inf, 1.5]})
+    assert json.loads(capsys.readouterr().out) == {"a": None, "b": [None, None, 1.5]}
+
+
+def test_weights_alone_are_looked_at_with_their_architecture(gmn_tf, refused, model_file, tmp_path):
+    model = keras.saving.load_model(model_file)
+    model.save_weights(tmp_path / "ckpt.weights.h5")
+    arguments = [tmp_path / "ckpt.weights.h5", "--architecture", model_file]
+    code, out, _ = gmn_tf("inspect", *arguments, "--json")
+    assert code == 0 and json.loads(out)["num_parameters"] == 26
+    code, out, _ = gmn_tf("check", *arguments, "--json")
+    assert code == 0 and json.loads(out)["passed"]
+    for command in ("inspect", "check"):
+        assert "without an architecture" in refused(command, tmp_path / "ckpt.weights.h5")
+        assert "no such file" in refused(command, tmp_path / "none.h5", *arguments[1:])
+        assert "no such file" in refused(command, arguments[0], "--architecture", tmp_path / "none.keras")
+    keras.Sequential([keras.Input((3,)), keras.layers.Dense(5)]).save_weights(tmp_path / "other.weights.h5")
+    assert "saved from" in refused("check", tmp_path / "other.weights.h5", *arguments[1:])
+
+
 @pytest.mark.parametrize("command", ["inspect", "check"])
 def test_files_that_are_no_model(refused, tmp_path, model_file, command):
     whole = model_file.read_bytes()

@@ -262,3 +262,35 @@ def test_damaged_exports_and_other_schemas_are_refused(exported, tmp_path):
         load(copy)
     with pytest.raises(RunError, match="expected the folder of a run or an export"):
         load(copy / "saved_model.pb")
+
+
+def test_checkpoints_of_one_architecture_are_judged(exported, tmp_path, monkeypatch, capsys):
+    """A folder of `.weights.h5` files and the `.keras` file of their run: as the models themselves."""
+    from gmn_tf import cli
+
+    models = [networks()[1] for _ in range(3)]
+    rng = np.random.default_rng(0)
+    files = []
+    for number, model in enumerate(models):
+        model.set_weights([w + rng.uniform(0.0, 0.5, w.shape) for w in model.get_weights()])
+        files.append(tmp_path / f"epoch-{number}.weights.h5")
+        model.save_weights(files[-1])
+    models[0].save(tmp_path / "model.keras")
+    judge = load(exported)
+    answers = judge(models)
+    assert np.ptp(answers) > 1e-4  # else agreement would say nothing
+    np.testing.assert_allclose(judge(files, architecture=networks()[1]), answers, rtol=1e-5)
+    mixed = [files[2], tmp_path / "model.keras", models[1]]
+    together = judge(mixed, architecture=tmp_path / "model.keras")
+    np.testing.assert_allclose(together, answers[[2, 0, 1]], rtol=1e-5)
+    with pytest.raises(gmn_tf.GmnError, match="saved from"):
+        judge(files[0], architecture=networks()[2])
+
+    arguments = ["predict", "--model", exported, "--json", "--architecture", tmp_path / "model.keras", *files]
+    monkeypatch.setattr(sys, "argv", ["gmn-tf", *map(str, arguments)])
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    assert not caught.value.code
+    rows = json.loads(capsys.readouterr().out)["predictions"]
+    assert [row["file"] for row in rows] == [str(file) for file in files]
+    np.testing.assert_allclose([row["predicted"] for row in rows], answers, rtol=1e-5)

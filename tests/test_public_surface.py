@@ -15,10 +15,13 @@ PUBLIC = [
     "GraphMetanetwork",
     "ParameterGraph",
     "UnsupportedLayerError",
+    "WeightsReader",
     "Zoo",
     "__version__",
     "check_symmetry",
+    "keras_layers",
     "load",
+    "optimizer_slots",
     "register_converter",
     "supported_layers",
 ]

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+Architecture = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="MODEL.keras",
+        help="The architecture of files that hold weights alone (.weights.h5), as a whole model.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text, for programs.")]
 
 
 def print_json(value: Any) -> None:
-    """One JSON object on standard output; numpy numbers and arrays included, NaN as null."""
+    """One JSON object on standard output; numpy numbers and arrays included, NaN and infinity as null."""
     print(json.dumps(_plain(value), indent=2))
 
 
@@ -27,7 +36,7 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if hasattr(value, "tolist"):
         return _plain(value.tolist())
-    if isinstance(value, float) and value != value:
+    if isinstance(value, float) and not math.isfinite(value):
         return None
     return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
 

@@ -12,7 +12,11 @@ from gmn_tf.commands import console
 
 _LARGEST_EXACT = 2**53
 _Model = Annotated[
-    Path, typer.Argument(metavar="MODEL", help="A .keras file, or a whole model saved as .h5.")
+    Path,
+    typer.Argument(
+        metavar="MODEL",
+        help="A .keras file, or a whole model saved as .h5; with --architecture, its weights (.weights.h5).",
+    ),
 ]
 _TrainableOnly = Annotated[
     bool,
@@ -32,6 +36,7 @@ def inspect(
         Path | None, typer.Option(metavar="FILE.png", help="Also draw the graph into this PNG file.")
     ] = None,
     trainable_only: _TrainableOnly = False,
+    architecture: console.Architecture = None,
     as_json: console.Json = False,
 ) -> None:
     """Show what the parameter graph of MODEL is: its nodes and edges by layer, every weight accounted for.
@@ -39,10 +44,9 @@ def inspect(
     The file is loaded in Keras' safe mode: no code from it is run, Lambda layers are refused.
     """
     console.start_tensorflow()
-    from gmn_tf.convert.load import load_keras_model
     from gmn_tf.graph.parameter_graph import ParameterGraph
 
-    loaded = load_keras_model(model)
+    loaded = _load(model, architecture)
     graph = ParameterGraph.from_keras(loaded, trainable_only=trainable_only)
     facts = _facts(graph)
     if plot is not None:
@@ -63,18 +67,19 @@ def inspect(
 
 def check(
     model: _Model,
+    architecture: console.Architecture = None,
     as_json: console.Json = False,
 ) -> None:
     """Check on MODEL itself that its parameter graph is sound.
 
     Weights are permuted by sampled automorphisms of the graph, and the model must compute the same function;
-    its weights must come back from the graph bit for bit. Exit code 1 when one of the two fails.
+    its weights must come back from the graph bit for bit. Exit code 1 when one of the two fails, or when the
+    model computes too roughly to tell; what counts as rounding is measured on MODEL itself.
     """
     console.start_tensorflow()
     from gmn_tf.convert.check import check_symmetry
-    from gmn_tf.convert.load import load_keras_model
 
-    report: Any = check_symmetry(load_keras_model(model))
+    report: Any = check_symmetry(_load(model, architecture))
     if as_json:
         facts = {**report.as_dict(), "log10_group_order": math.log10(report.group_order)}
         if report.group_order > _LARGEST_EXACT:  # programs that read JSON keep numbers as doubles
@@ -84,6 +89,18 @@ def check(
         print(report)
     if not report.passed:
         raise typer.Exit(1)
+
+
+def _load(path: Path, architecture: Path | None) -> Any:
+    from gmn_tf.convert.load import load_keras_model
+    from gmn_tf.convert.weights_files import WeightsReader
+    from gmn_tf.graph.layout import set_weights
+
+    if architecture is None:
+        return load_keras_model(path)
+    model = load_keras_model(architecture)
+    set_weights(model, WeightsReader(model)(path))
+    return model
 
 
 def _facts(graph: Any) -> dict[str, Any]:

@@ -49,9 +49,14 @@ def export(
 
 def predict(
     files: Annotated[
-        list[Path], typer.Argument(metavar="MODEL.keras...", help="Networks to judge: .keras or .h5 files.")
+        list[Path],
+        typer.Argument(
+            metavar="MODEL.keras...",
+            help="Networks to judge: .keras or .h5 files; with --architecture, .weights.h5 files too.",
+        ),
     ],
     model: Annotated[Path, typer.Option(metavar="DIR", help="The metanetwork: an export, or a run folder.")],
+    architecture: console.Architecture = None,
     measured: Annotated[
         Path | None,
         typer.Option(
@@ -70,7 +75,7 @@ def predict(
     console.start_tensorflow()
     from gmn_tf.export import load
 
-    accuracies = load(model)(list(files))
+    accuracies = load(model)(list(files), architecture=architecture)
     rows: list[dict[str, Any]] = [
         {"file": str(file), "predicted": float(value), "measured": known.get(file.name)}
         for file, value in zip(files, accuracies, strict=True)

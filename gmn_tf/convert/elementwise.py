@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from gmn_tf.convert.check_identity import without_needless_copies
 from gmn_tf.convert.entries import Entries, index_along, varying_axes
 from gmn_tf.convert.pen import Pen
 from gmn_tf.convert.relations import first_along, outside, pack, shared_axes, signatures, unique_rows
@@ -206,7 +207,8 @@ def combine(
     dropped = shared_axes([x.node for x in spread], details, range(len(shape)))
     nodes = [first_along(x.node, dropped).reshape(-1) for x in spread]
     tuples, group = unique_rows(*nodes)
-    kept = [d.reshape(-1) for d in outside(details, dropped)]
+    # Copies are equal: which of them meets which partner makes no difference.
+    kept = [d.reshape(-1) for d in outside([d for x in spread for d in x.value_details], dropped)]
     signature = signatures(group, np.stack(kept, axis=1) if kept else np.zeros((group.size, 0), np.int64))
     layer = pen.canvas.new_layer()
     kinds = pen.canvas.nodes.type[tuples[:, -1]]
@@ -235,7 +237,9 @@ def combine(
         )
     node = out[group].reshape(first_along(spread[0].node, dropped).shape)
     coordinates = [d for x in spread for d in x.details]
-    return Entries(np.broadcast_to(node, shape), tuple(coordinates))
+    copied = [flag for x in spread for flag in (False, *x.copied)]
+    result = Entries(np.broadcast_to(node, shape), tuple(coordinates), copied=tuple(copied))
+    return without_needless_copies(result)
 
 
 def _spread(x: Entries, shape: tuple[int, ...]) -> Entries:
@@ -314,4 +318,4 @@ def _broadcast_positions(x: Entries, spread: Entries) -> Entries:
     """Where broadcasting repeats entries, their new index tells the copies apart."""
     lead = spread.ndim - x.ndim
     repeated = [a for a in range(spread.ndim) if spread.shape[a] > 1 and (a < lead or x.shape[a - lead] == 1)]
-    return spread.with_coordinates(*(index_along(spread.shape, a) for a in repeated))
+    return spread.with_coordinates(*(index_along(spread.shape, a) for a in repeated), copies=True)

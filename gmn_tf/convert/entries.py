@@ -49,18 +49,24 @@ class Entries:
         via: int64 array of that shape; number of the last call without weights or nodes of its own
             (a pooling, a rescaling) that made the entry from its node, 0 for the node's own entries.
             It tells an average of a channel from its maximum where both meet.
+        copied: for each coordinate whether it says only which of several equal copies an entry is
+            (heads repeated for grouped queries), so that node and the other coordinates say its value.
     """
 
     node: np.ndarray
     coordinates: tuple[np.ndarray, ...] = ()
     via: np.ndarray = None  # type: ignore[assignment]
+    copied: tuple[bool, ...] = ()
 
     def __post_init__(self) -> None:
         if self.via is None:
             object.__setattr__(self, "via", np.broadcast_to(np.int64(0), self.node.shape))
         object.__setattr__(self, "node", compress(self.node))
         object.__setattr__(self, "via", compress(self.via))
-        object.__setattr__(self, "coordinates", _tidy(tuple(compress(c) for c in self.coordinates)))
+        copied = self.copied or (False,) * len(self.coordinates)
+        kept = _tidy([(compress(c), f) for c, f in zip(self.coordinates, copied, strict=True)])
+        object.__setattr__(self, "coordinates", tuple(c for c, _ in kept))
+        object.__setattr__(self, "copied", tuple(f for _, f in kept))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -74,6 +80,11 @@ class Entries:
     def details(self) -> tuple[np.ndarray, ...]:
         """What tells one entry of a node from another: `via`, then the coordinates."""
         return (self.via, *self.coordinates)
+
+    @property
+    def value_details(self) -> tuple[np.ndarray, ...]:
+        """`details` without those of copies: with the node, they say an entry's value."""
+        return (self.via, *(c for c, copy in zip(self.coordinates, self.copied, strict=True) if not copy))
 
     def rearrange(self, function: Callable[[np.ndarray], np.ndarray]) -> Entries:
         """Entries moved, dropped or repeated by `function`, which acts on arrays as on the tensor."""
@@ -93,8 +104,13 @@ class Entries:
         node = target[np.searchsorted(source, core)]
         return Entries(np.broadcast_to(node, self.shape), self.coordinates, via=self.via)
 
-    def with_coordinates(self, *more: np.ndarray) -> Entries:
-        return dataclasses.replace(self, coordinates=(*self.coordinates, *more))
+    def with_coordinates(self, *more: np.ndarray, copies: bool = False) -> Entries:
+        """With more coordinates; `copies`: entries that differ in these alone are equal."""
+        return dataclasses.replace(
+            self,
+            coordinates=(*self.coordinates, *more),
+            copied=(*self.copied, *[copies] * len(more)),
+        )
 
     def separates(self, axes: Sequence[int]) -> bool:
         """Whether nodes do not vary along `axes` and every coordinate varies along these or the rest."""
@@ -145,6 +161,20 @@ class Composed(Entries):
         return Composed(turned, self.shape[::-1])
 
 
+@dataclasses.dataclass(frozen=True)
+class Choices(Entries):
+    """Entries that are indices along an axis of free nodes: which experts, which classes were chosen.
+
+    Reordering the nodes changes the indices, so they mean something only together with the nodes they
+    choose among. `node` is what the choice was made from, a symmetric function of all of them.
+
+    Attributes:
+        among: int64 [size], the nodes that indices 0, 1, ... stand for.
+    """
+
+    among: np.ndarray = None  # type: ignore[assignment]
+
+
 def fresh(node: np.ndarray, shape: Sequence[int], axes: Sequence[int]) -> Entries:
     """Entries of new nodes `node` (broadcastable to `shape`), told apart by their index along `axes`."""
     shape = tuple(shape)
@@ -169,18 +199,21 @@ def relabel(entries: Entries, axes: Sequence[int], shape: Sequence[int], via: in
     return Entries(stretch(entries.node), (*kept, *new), via=np.broadcast_to(np.int64(via), tuple(shape)))
 
 
-def _tidy(coordinates: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
-    """Drops coordinates that are constant, or a function of another one along the same single axis."""
-    kept: list[np.ndarray] = []
-    for candidate in coordinates:
+def _tidy(coordinates: list[tuple[np.ndarray, bool]]) -> list[tuple[np.ndarray, bool]]:
+    """Drops coordinates that are constant, or a function of another one along the same single axis.
+
+    One that says a value is not dropped in favour of one that says only which copy it is.
+    """
+    kept: list[tuple[np.ndarray, bool]] = []
+    for candidate, copy in coordinates:
         axes = varying_axes(candidate)
         if not axes:
             continue
-        if any(_determines(other, candidate) for other in kept):
+        if any((copy or not c) and _determines(other, candidate) for other, c in kept):
             continue
-        kept = [other for other in kept if not _determines(candidate, other)]
-        kept.append(candidate)
-    return tuple(kept)
+        kept = [(other, c) for other, c in kept if (copy and not c) or not _determines(candidate, other)]
+        kept.append((candidate, copy))
+    return kept
 
 
 def _core(array: np.ndarray) -> np.ndarray:

@@ -13,11 +13,12 @@ import numpy as np
 from keras import KerasTensor, Layer, tree
 
 from gmn_tf.convert.check_identity import assert_identity
+from gmn_tf.convert.choosing import pinned
 from gmn_tf.convert.converters.activations import is_known
-from gmn_tf.convert.entries import Composed, Entries, Weights, varying_axes
+from gmn_tf.convert.entries import Choices, Composed, Entries, Weights, varying_axes
 from gmn_tf.convert.opaque import opaque
 from gmn_tf.convert.pen import Pen, Slots
-from gmn_tf.convert.registry import find_converter, takes_composed, takes_weights, way_out
+from gmn_tf.convert.registry import find_converter, takes_choices, takes_composed, takes_weights, way_out
 from gmn_tf.convert.relations import first_along, unique_rows
 from gmn_tf.convert.running import fitting_runner
 from gmn_tf.convert.ties import tie
@@ -55,7 +56,7 @@ def _convert(
     slots = Slots(offsets, trainable_only=trainable_only)
     pen = Pen(Canvas(), slots)
     values = _draw(traced, pen, slots)
-    outputs, output_index = _outputs([values[id(t)] for t in traced.outputs], pen)
+    outputs, output_index = _outputs([pinned(pen, values[id(t)]) for t in traced.outputs], pen)
     tie(pen.canvas, layout)
     _draw_the_rest(model, pen.canvas, layout, offsets, slots.left_out)
     if trainable_only:
@@ -108,8 +109,13 @@ def _draw(traced: Trace, pen: Pen, slots: Slots) -> dict[int, Entries]:
     first = 0
     tokens = token_inputs(traced)
     for tensor in traced.inputs:
-        entries = pen.input(tensor.shape, first_index=first, tokens=id(tensor) in tokens)
-        first += 1 if id(tensor) in tokens else tensor.shape[-1] if len(tensor.shape) > 1 else 1
+        entries = pen.input(
+            tensor.shape,
+            first_index=first,
+            tokens=id(tensor) in tokens,
+            sequence=id(tensor) in traced.sequences,
+        )
+        first += np.unique(entries.node).size
         values[id(tensor)] = entries
 
     for tensor, variable in traced.variables:
@@ -146,9 +152,10 @@ def _draw(traced: Trace, pen: Pen, slots: Slots) -> dict[int, Entries]:
             raise type(error)(f"{call.path!r} ({type(call.operation).__name__}): {error}") from error
         except Exception as error:
             shapes = [tuple(t.shape) for t in tree.flatten(call.args) if isinstance(t, KerasTensor)]
-            raise ConversionError(
+            raise UnsupportedLayerError(
                 f"the converter of {call.path!r} ({type(call.operation).__name__}) failed on inputs of "
-                f"shapes {shapes} with {type(error).__name__}: {str(error).partition(chr(10))[0]}"
+                f"shapes {shapes} with {type(error).__name__}: {str(error).partition(chr(10))[0]}; "
+                f"{way_out(call.operation)}"
             ) from error
         for number in range(before, pen.canvas.num_layers):
             pen.layer_names[number] = f"{call.path.partition('/')[2]} ({type(call.operation).__name__})"
@@ -177,13 +184,15 @@ def _converter(call: Call) -> Any:
 
 
 def _prepared(pen: Pen, converter: Any, operation: Any, args: Any, kwargs: Any) -> Any:
-    """Arguments with nodes in place of the variables that the converter does not take as they are."""
+    """Arguments with nodes in place of the variables and choices that the converter does not take as such."""
     given = [e for e in tree.flatten((args, kwargs)) if isinstance(e, Entries)]
     alone = not isinstance(operation, Layer) and all(isinstance(e, (Weights, Composed)) for e in given)
 
     def prepare(item: Any) -> Any:
         if isinstance(item, Composed):
             return item if takes_composed(converter) else entrywise(pen, item)
+        if isinstance(item, Choices):
+            return item if takes_choices(converter) else pinned(pen, item)
         if takes_weights(converter):
             return item
         return entrywise(pen, item) if alone else materialized(pen, item)

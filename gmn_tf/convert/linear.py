@@ -40,6 +40,19 @@ class Columns:
     position: list[np.ndarray] | None = None
 
 
+@dataclasses.dataclass(frozen=True)
+class RowMixing:
+    """How a kernel mixes rows along one axis, where these may be free nodes of the network.
+
+    Attributes:
+        axis: axis of the input, and of the result.
+        kinds: int [rows of the result, rows of the input], which of its matrices the kernel uses there.
+    """
+
+    axis: int
+    kinds: np.ndarray
+
+
 DrawKernel = Callable[[Columns, np.ndarray], None]
 """Draws the kernel's edges from columns to the result's nodes; called once per layer."""
 
@@ -56,6 +69,7 @@ def linear(
     node_type: schema.NodeType,
     key: str = "kernel",
     free_rows: bool = False,
+    mixing: RowMixing | None = None,
 ) -> Entries:
     """The result of a kernel applied to `x`.
 
@@ -70,9 +84,11 @@ def linear(
         node_type: type of the result's nodes.
         key: tells several kernels of one layer apart.
         free_rows: whether rows of free nodes may stay exchangeable; only where the kernel treats all
-            rows alike, that is, not for convolutions, and `out_shape` keeps the other axes of `x`.
+            rows alike or `mixing` says how not, and `out_shape` keeps the other axes of `x` (that of
+            `mixing` may change its size). Not for convolutions.
+        mixing: what a kernel that reads several rows at once does to them.
     """
-    x = pen.with_nodes(x)
+    x = pen.with_nodes(x, per_feature=True)
     table = _Table(x, feature_axes)
     features = tuple(x.shape[a] for a in feature_axes)
     results = tuple(out_shape[a] for a in out_axes)
@@ -96,9 +112,11 @@ def linear(
             table,
             draw_kernel,
             layer=layer,
+            feature_axes=feature_axes,
             out_shape=out_shape,
             out_axes=out_axes,
             node_type=node_type,
+            mixing=mixing,
         )
 
     columns = table.columns()
@@ -229,23 +247,24 @@ def _linear_over_rows(
     draw_kernel: DrawKernel,
     *,
     layer: int,
+    feature_axes: Sequence[int],
     out_shape: Sequence[int],
     out_axes: Sequence[int],
     node_type: schema.NodeType,
+    mixing: RowMixing | None,
 ) -> Entries:
-    """Rows stay exchangeable.
+    """Rows stay exchangeable, as far as `mixing` leaves them so.
 
-    x[r, f] -> row[r] -> y[r, o] and x[r, f] -> join[f] -kernel-> value[o] -> y[r, o].
+    x[r, f] -> row[r] -> y[r, o] and x[r, f] -> join[f] -kernel-> value[o] -> y[r, o]. Where rows are
+    mixed, row[r] -> row of the result [s] -> y[s, o], labelled with the matrix that y[s] reads x[r] by.
     """
     canvas = pen.canvas
     features, rows = table.node.shape
-    row_sizes = tuple(x.shape[a] for a in table.row_axes)
     results = tuple(out_shape[a] for a in out_axes)
+    out_rows = _row_axes_in_result(x, table, out_shape, out_axes)
     row = canvas.add_nodes(rows, type=schema.NodeType.ROW, layer=layer)
     join = canvas.add_nodes(features, type=schema.NodeType.JOIN, layer=layer)
     value = canvas.add_nodes(results, type=schema.NodeType.VALUE, layer=layer)
-    out = canvas.add_nodes((*row_sizes, *results), type=node_type, layer=layer)
-    by_row = out.reshape(rows, value.size)
     _, where = np.unique(table.node, return_index=True)
     member, member_row = table.node.reshape(-1)[where], where % rows
     canvas.add_edges(member, row[member_row], type=schema.EdgeType.ROW, layer=layer)
@@ -257,13 +276,33 @@ def _linear_over_rows(
         layer=layer,
         entry_position=None if position is None else [p[:, None] for p in position],
     )
-    draw_kernel(Columns(join), value)
+    draw_kernel(Columns(join.reshape([x.shape[a] for a in feature_axes])), value)
+    if mixing is not None and mixing.axis in table.row_axes:
+        sizes = [x.shape[a] for a in table.row_axes]
+        row = _mixed(pen, row.reshape(sizes), table.row_axes.index(mixing.axis), mixing.kinds, layer=layer)
+    row_sizes = tuple(out_shape[a] for a in out_rows)
+    out = canvas.add_nodes((*row_sizes, *results), type=node_type, layer=layer)
+    by_row = out.reshape(row.size, value.size)
     canvas.add_edges(value.reshape(1, -1), by_row, type=schema.EdgeType.SHARED, layer=layer)
-    canvas.add_edges(row[:, None], by_row, type=schema.EdgeType.ROW, layer=layer)
+    canvas.add_edges(row.reshape(-1, 1), by_row, type=schema.EdgeType.ROW, layer=layer)
     # Rows keep their place: the axes before the features are those of x, in order.
-    out_rows = _row_axes_in_result(x, table, out_shape, out_axes)
     other = [a for a in range(len(out_shape)) if a not in out_axes and a not in out_rows]
     return fresh(_placed(out, [*out_rows, *out_axes], out_shape), out_shape, other)
+
+
+def _mixed(pen: Pen, row: np.ndarray, axis: int, kinds: np.ndarray, *, layer: int) -> np.ndarray:
+    """Row nodes of the result, fed by the row nodes of the input that they read along `axis`."""
+    sizes = list(row.shape)
+    sizes[axis] = len(kinds)
+    mixed = pen.canvas.add_nodes(tuple(sizes), type=schema.NodeType.ROW, layer=layer)
+    pen.canvas.add_edges(
+        np.moveaxis(row, axis, -1)[..., None, :],
+        np.moveaxis(mixed, axis, -1)[..., :, None],
+        type=schema.EdgeType.ROW,
+        layer=layer,
+        kernel_position=pack([kinds]),
+    )
+    return mixed
 
 
 def _row_axes_in_result(

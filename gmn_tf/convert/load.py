@@ -11,7 +11,7 @@ import json
 import os
 import warnings
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,12 @@ def load_keras_model(path: str | os.PathLike[str]) -> Any:
     library = _library(version)
     vet(config, path=path, library=library)
     model = _load(path, library)
-    _check_weights(model, path)
+    if not model.built:
+        raise ModelFileError(
+            f"{path}: the model was saved before it was built, so it has no weights; "
+            "call it once on data (or give it an Input) and save it anew."
+        )
+    check_finite(model, model.get_weights(), path)
     return model
 
 
@@ -68,6 +73,8 @@ def _library(version: str) -> Any:
 
         return tf_keras
     import keras
+
+    import gmn_tf.keras_layers  # noqa: F401  (registers them)
 
     return keras
 
@@ -92,7 +99,7 @@ def _read_archive(path: Path) -> tuple[Any, str]:
             config = _read_json(archive, "config.json", path)
             metadata = _read_json(archive, "metadata.json", path) if "metadata.json" in names else {}
     except (zipfile.BadZipFile, EOFError, OSError, RuntimeError, NotImplementedError) as error:
-        raise ModelFileError(f"{path}: damaged archive ({_first_line(error)}); copy it again.") from error
+        raise ModelFileError(f"{path}: damaged archive ({first_line(error)}); copy it again.") from error
     version = metadata.get("keras_version") if isinstance(metadata, dict) else None
     return config, str(version or "3")
 
@@ -116,12 +123,14 @@ def _read_hdf5(path: Path) -> tuple[Any, str]:
             weights_only = "layer_names" in file.attrs or "layers" in file or "vars" in file
     except OSError as error:
         raise ModelFileError(
-            f"{path}: not a readable HDF5 file, or cut short ({_first_line(error)}); "
+            f"{path}: not a readable HDF5 file, or cut short ({first_line(error)}); "
             "copy it again or save the model as .keras."
         ) from error
     if stored is None:
-        found = "weights without an architecture" if weights_only else "no Keras model in it"
-        raise ModelFileError(f"{path}: {found}; save the whole model with model.save('x.keras').")
+        found, instead = "no Keras model in it", ""
+        if weights_only:
+            found, instead = "weights without an architecture", ", or give the architecture beside it"
+        raise ModelFileError(f"{path}: {found}; save the whole model with model.save('x.keras'){instead}.")
     try:
         return json.loads(stored), version.decode() if isinstance(version, bytes) else str(version)
     except (ValueError, TypeError, RecursionError) as error:
@@ -130,20 +139,21 @@ def _read_hdf5(path: Path) -> tuple[Any, str]:
 
 def _load(path: Path, library: Any) -> Any:
     try:
-        with warnings.catch_warnings(), _quiet_logs():
+        with warnings.catch_warnings(), quiet_logs():
             warnings.simplefilter("ignore")
             return library.models.load_model(path, compile=False, safe_mode=True)
     except MemoryError:
         raise
     except Exception as error:
         raise ModelFileError(
-            f"{path}: Keras cannot load it ({_first_line(error)}); check that it opens with "
+            f"{path}: Keras cannot load it ({first_line(error)}); check that it opens with "
             "keras.saving.load_model, or save the model anew."
         ) from error
 
 
 @contextlib.contextmanager
-def _quiet_logs() -> Iterator[None]:
+def quiet_logs() -> Iterator[None]:
+    """Silences what Keras logs through absl below errors."""
     from absl import logging
 
     before = logging.get_verbosity()
@@ -154,13 +164,9 @@ def _quiet_logs() -> Iterator[None]:
         logging.set_verbosity(before)
 
 
-def _check_weights(model: Any, path: Path) -> None:
-    if not model.built:
-        raise ModelFileError(
-            f"{path}: the model was saved before it was built, so it has no weights; "
-            "call it once on data (or give it an Input) and save it anew."
-        )
-    for variable, value in zip(model.weights, model.get_weights(), strict=True):
+def check_finite(model: Any, weights: Sequence[np.ndarray], path: Path) -> None:
+    """Raises `ModelFileError` where a weight of the list, read from `path`, is NaN or infinite."""
+    for variable, value in zip(model.weights, weights, strict=True):
         value = np.asarray(value)
         if value.dtype.kind not in "fc" and value.dtype.name != "bfloat16":
             continue
@@ -173,7 +179,8 @@ def _check_weights(model: Any, path: Path) -> None:
             )
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """The first line of what an exception says, at most 160 characters of it."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = lines[0] if lines else type(error).__name__
     return text if len(text) <= 160 else text[:157] + "..."

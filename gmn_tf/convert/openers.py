@@ -10,7 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
-from keras import KerasTensor, Layer, Operation, layers, ops
+from keras import KerasTensor, Operation, layers, ops
+from keras.src.ops import core as core_ops
+from keras.src.ops import numpy as numpy_ops
 
 
 class TakeStep(Operation):
@@ -126,7 +128,26 @@ def _is_transposed(layer: Any) -> bool:
     return isinstance(layer, (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose))
 
 
+def open_map(operation: Operation, function: Callable[[Any], Any], xs: Any) -> Any:
+    """A function of each element of the leading axis, one call an element, as `keras.ops.map` defines it."""
+    count = keras.tree.flatten(xs)[0].shape[0]
+    results = [function(keras.tree.map_structure(lambda t, i=i: t[i], xs)) for i in range(count)]
+    return keras.tree.map_structure(lambda *parts: ops.stack(parts, axis=0), *results)
+
+
+def open_vectorized_map(operation: Any, elements: Any) -> Any:
+    return open_map(operation, operation.function, elements)
+
+
+def open_clip(operation: Any, x: Any) -> Any:
+    """Bounds that are tensors, as trained ones are, in operations that draw them."""
+    return ops.minimum(ops.maximum(x, operation.x_min), operation.x_max)
+
+
 _OPENERS: dict[type, Callable[..., Any]] = {
+    numpy_ops.Clip: open_clip,
+    core_ops.Map: open_map,
+    core_ops.VectorizedMap: open_vectorized_map,
     layers.RNN: open_recurrent,
     layers.Bidirectional: open_bidirectional,
     layers.TimeDistributed: open_time_distributed,
@@ -134,9 +155,9 @@ _OPENERS: dict[type, Callable[..., Any]] = {
 }
 
 
-def find_opener(layer: Layer) -> Callable[..., Any] | None:
-    """The opener of the layer's class or of a parent, None for layers whose own call is run."""
-    for parent in type(layer).__mro__:
+def find_opener(operation: Operation) -> Callable[..., Any] | None:
+    """The opener of the class or of a parent, None for layers whose own call is run."""
+    for parent in type(operation).__mro__:
         if parent in _OPENERS:
             return _OPENERS[parent]
     return None

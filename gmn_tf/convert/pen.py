@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from gmn_tf.convert.entries import Entries, index_along
+from gmn_tf.convert.entries import Entries, index_along, varying_axes
 from gmn_tf.convert.registry import way_out
 from gmn_tf.convert.relations import in_order, unique_rows
 from gmn_tf.convert.trace import Call
@@ -23,15 +23,20 @@ class Slots:
 
     def __init__(self, offsets: dict[int, int], *, trainable_only: bool) -> None:
         self._offsets = offsets
+        self._taken: dict[int, np.ndarray] = {}
         self.left_out: set[int] = set()
         self.trainable_only = trainable_only
 
     def take(self, variable: keras.Variable, path: str) -> np.ndarray:
-        """Slots of `variable`, int64 of its shape."""
+        """Slots of `variable`, int64 of its shape; one array, read-only, however often it is taken."""
         if id(variable) not in self._offsets:
             raise ConversionError(f"{path!r} uses {variable.path!r}, which is no weight of the model")
         start = self._offsets[id(variable)]
-        return np.arange(start, start + math.prod(variable.shape), dtype=np.int64).reshape(variable.shape)
+        if start not in self._taken:
+            slots = np.arange(start, start + math.prod(variable.shape), dtype=np.int64)
+            slots.flags.writeable = False
+            self._taken[start] = slots.reshape(variable.shape)
+        return self._taken[start]
 
 
 class Pen:
@@ -85,12 +90,20 @@ class Pen:
             self.memory[name] = self.canvas.new_layer()
         return int(self.memory[name])
 
-    def input(self, shape: Sequence[int], *, first_index: int, tokens: bool = False) -> Entries:
-        """Entries of a model input: a node per feature of the last axis; one node for all tokens."""
+    def input(
+        self, shape: Sequence[int], *, first_index: int, tokens: bool = False, sequence: bool = False
+    ) -> Entries:
+        """Entries of a model input: a node per feature of the last axis; one node for all tokens.
+
+        `sequence`: the last axis is one of positions, such as that of a padding mask: one node too.
+        """
         shape = tuple(shape)
         channels = len(shape) > 2
         if tokens or len(shape) < 2:
             node = self.canvas.add_nodes(1, type=schema.NodeType.TOKEN, layer=0, index=first_index)
+            axes = range(len(shape))
+        elif sequence:
+            node = self.canvas.add_nodes(1, type=schema.NodeType.CHANNEL, layer=0, index=first_index)
             axes = range(len(shape))
         else:
             node = self.canvas.add_nodes(
@@ -122,12 +135,17 @@ class Pen:
             via=np.full(array.shape, -self.num_constants, np.int64),
         )
 
-    def with_nodes(self, entries: Entries) -> Entries:
-        """The same entries, with a pinned constant node for every distinct constant among them."""
+    def with_nodes(self, entries: Entries, *, per_feature: bool = False) -> Entries:
+        """The same entries, with pinned constant nodes for the constants among them.
+
+        A tensor of constants has a node per feature of its last axis; one of equal constants has a single
+        node, but where kernels read them (`per_feature`), whose weights then move from one to the other.
+        """
         missing = entries.node < 0
         if not missing.any():
             return entries
-        if missing.all() and entries.ndim:
+        differ = any(varying_axes(d) for d in entries.details)
+        if missing.all() and entries.ndim and (differ or per_feature):
             return self._with_columns(entries)
         rows, group = unique_rows(*(d[missing] for d in entries.details))
         layer = self.canvas.new_layer()
@@ -139,9 +157,13 @@ class Pen:
         result = Entries(node, entries.coordinates, via=entries.via)
         if group.size == len(rows):
             return result
-        copy = np.zeros(node.shape, np.int64)  # equal constants, yet each may meet a weight of its own
+        # Equal constants, yet each may meet a weight of its own.
+        if missing.all():
+            axes = [index_along(node.shape, a) for a in range(node.ndim) if node.shape[a] > 1]
+            return result.with_coordinates(*axes, copies=True)
+        copy = np.zeros(node.shape, np.int64)
         copy[missing] = np.arange(group.size)
-        return result.with_coordinates(copy)
+        return result.with_coordinates(copy, copies=True)
 
     def _with_columns(self, entries: Entries) -> Entries:
         """A constant tensor: a node per feature of its last axis; equal columns may be exchanged."""
@@ -154,12 +176,19 @@ class Pen:
             layer=self.canvas.new_layer(),
             index=in_order(label.reshape(-1)),
         )
-        coordinates = [index_along(shape, a) for a in range(len(shape) - 1) if shape[a] > 1]
-        return Entries(np.broadcast_to(node, shape), tuple(coordinates))
+        result = Entries(np.broadcast_to(node, shape))
+        different = {axis for d in entries.details for axis in varying_axes(d)}
+        for axis in range(len(shape) - 1):
+            if shape[axis] > 1:  # equal constants, yet each may meet a weight of its own
+                result = result.with_coordinates(index_along(shape, axis), copies=axis not in different)
+        return result
 
-    def local(self, entries: Entries) -> Entries:
-        """The same nodes after a function without parameters that treats every entry alike."""
-        via = np.broadcast_to(np.int64(self.call.number), entries.shape)
+    def local(self, entries: Entries, *, result: int = 0) -> Entries:
+        """The same nodes after a function without parameters that treats every entry alike.
+
+        `result`: which of several results of the call this one is.
+        """
+        via = np.broadcast_to(np.int64(self.call.number + (result << 32)), entries.shape)
         if np.any(entries.via != entries.via.flat[0]):
             entries = entries.with_coordinates(entries.via)
         return Entries(entries.node, entries.coordinates, via=via)

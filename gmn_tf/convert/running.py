@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -10,30 +11,63 @@ import keras
 import numpy as np
 from keras import tree
 
+from gmn_tf.convert.shapes import table_lengths
 from gmn_tf.errors import ConversionError
-from gmn_tf.graph.layout import WeightLayout, set_weights
+from gmn_tf.graph.layout import WeightLayout, numpy_dtype, set_weights
 
+_FEW = 4
 _SIZES = (7, 19, 37, 70, 131, 260)  # tried for axes of unknown size
 
 
 def random_weights(
-    layout: WeightLayout, like: list[np.ndarray], rng: np.random.Generator
+    layout: WeightLayout, like: list[np.ndarray], rng: np.random.Generator, *, gain: float = 1.0
 ) -> list[np.ndarray]:
-    """Weights of generic position: no two equal, as those of a fresh model often are; variances positive."""
+    """Weights of generic position: no two equal, as those of a fresh model often are; variances positive.
+
+    `gain` scales kernels, so that a deep model's signal neither dies away nor explodes.
+    """
     result = []
     for spec, array in zip(layout.specs, like, strict=True):
         if spec.is_state:
             result.append(array)
             continue
-        if "variance" in spec.path.rsplit("/", 1)[-1]:
+        name = spec.path.rsplit("/", 1)[-1]
+        if "variance" in name:
             drawn = rng.uniform(0.5, 1.5, spec.shape)
+        elif "gamma" in name or name == "scale":
+            drawn = rng.uniform(0.5, 1.5, spec.shape) * rng.choice([-1.0, 1.0, 1.0], spec.shape)
         elif len(spec.shape) < 2:
             drawn = rng.normal(0.3, 0.5, spec.shape)
         else:
-            fan_in = max(1, math.prod(spec.shape[:-1]))
-            drawn = rng.normal(0.0, 1.0, spec.shape) * math.sqrt(1.5 / fan_in)
+            inputs = spec.shape[:-2] if "depthwise" in name else spec.shape[:-1]
+            drawn = rng.normal(0.0, gain, spec.shape) * math.sqrt(1.5 / max(1, math.prod(inputs)))
         result.append(np.asarray(drawn).astype(array.dtype))
     return result
+
+
+def rounded_weights(
+    model: Any, layout: WeightLayout, weights: list[np.ndarray], rng: np.random.Generator
+) -> list[np.ndarray]:
+    """Every weight moved up or down, at random, by one rounding step of what the model computes in."""
+    names = {spec.dtype for spec in layout.specs if not spec.is_state}
+    for layer in model._flatten_layers():  # a container says a precision, too, but computes nothing
+        if type(layer).__name__ != "InputLayer" and not list(layer._flatten_layers(include_self=False)):
+            names.add(layer.compute_dtype)
+    step = max(_rounding_step(name) for name in names if "float" in str(name))
+    result = []
+    for spec, array in zip(layout.specs, weights, strict=True):
+        if spec.is_state:
+            result.append(array)
+            continue
+        factor = 1.0 + step * rng.choice([-1.0, 1.0], spec.shape)
+        result.append((array.astype(np.float64) * factor).astype(array.dtype))
+    return result
+
+
+def _rounding_step(dtype: str) -> float:
+    import ml_dtypes
+
+    return float(ml_dtypes.finfo(numpy_dtype(dtype)).eps)
 
 
 def fitting_runner(
@@ -42,8 +76,11 @@ def fitting_runner(
     """A runner whose inputs' unknown sizes suit the model, and its outputs for `weights`."""
     free = any(d is None for spec in model.inputs for d in spec.shape[1:])
     failure: Exception | None = None
-    for size in _SIZES if free else _SIZES[:1]:
-        run = _runner(model, np.random.default_rng(seed), size)
+    # A sequence that must fill a table of positions exactly has the table's length.
+    sizes = [*_SIZES, *table_lengths(model)]
+    # Integers are tokens; where they are indices into something smaller, few of them fit.
+    for below, size in itertools.product((None, _FEW), sizes if free else _SIZES[:1]):
+        run = _runner(model, np.random.default_rng(seed), size, below)
         try:
             return run, run(weights)
         except Exception as error:  # too small for its strides, or beyond its position table
@@ -53,10 +90,12 @@ def fitting_runner(
     ) from failure
 
 
-def _runner(model: Any, rng: np.random.Generator, size: int) -> Callable[[list[np.ndarray]], np.ndarray]:
+def _runner(
+    model: Any, rng: np.random.Generator, size: int, below: int | None
+) -> Callable[[list[np.ndarray]], np.ndarray]:
     """A function from a list of weights to the outputs on fixed random inputs, as one flat array."""
     structure = getattr(model, "_inputs_struct", None)
-    inputs = [_random_input(model, spec, rng, size) for spec in model.inputs]
+    inputs = [_random_input(model, spec, rng, size, below) for spec in model.inputs]
     if structure is not None:
         batch = tree.pack_sequence_as(structure, inputs)
     else:
@@ -99,7 +138,9 @@ def _runner(model: Any, rng: np.random.Generator, size: int) -> Callable[[list[n
     return run_in_place
 
 
-def _random_input(model: Any, spec: Any, rng: np.random.Generator, size: int) -> np.ndarray:
+def _random_input(
+    model: Any, spec: Any, rng: np.random.Generator, size: int, below: int | None
+) -> np.ndarray:
     vocabulary = min(
         (layer.input_dim for layer in model._flatten_layers() if type(layer).__name__ == "Embedding"),
         default=None,
@@ -108,8 +149,8 @@ def _random_input(model: Any, spec: Any, rng: np.random.Generator, size: int) ->
     if spec.dtype == "string":
         return rng.choice(["a", "b", "a b", "c"], shape)
     dtype = np.dtype(getattr(spec.dtype, "name", spec.dtype))
-    if vocabulary is not None and (dtype.kind in "iu" or len(shape) == 2):
+    if vocabulary is not None and below is None and (dtype.kind in "iu" or len(shape) == 2):
         return rng.integers(0, vocabulary, shape).astype(dtype)
     if dtype.kind in "iu":
-        return rng.integers(0, 4, shape).astype(dtype)
+        return rng.integers(0, below or _FEW, shape).astype(dtype)
     return rng.normal(0.0, 1.0, shape).astype(dtype)

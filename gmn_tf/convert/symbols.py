@@ -49,7 +49,7 @@ class Symbols:
                 changed = {
                     name: _mapped(value, self._variable_of)
                     for name, value in vars(inner).items()
-                    if not name.startswith(_BOOKKEEPING) and _holds_symbol(value)
+                    if not name.startswith(_BOOKKEEPING) and holds_symbol(value)
                 }
                 if changed:
                     stack.enter_context(mock.patch.dict(vars(inner), changed))
@@ -100,7 +100,7 @@ _SYMBOLIC_ACTIVATIONS: dict[Callable[..., Any], Callable[..., Any]] = {
 }
 
 
-def _holds_symbol(value: Any) -> bool:
+def holds_symbol(value: Any) -> bool:
     return _any_in(value, lambda item: isinstance(item, KerasTensor))
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import inspect
-import itertools
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -22,14 +21,12 @@ import numpy as np
 from keras import KerasTensor, Layer, Operation, tree
 
 from gmn_tf.convert.openers import find_opener
-from gmn_tf.convert.symbols import Symbols
+from gmn_tf.convert.shapes import FROM_SHAPE, concrete_inputs, output_spec
+from gmn_tf.convert.symbols import Symbols, holds_symbol
+from gmn_tf.convert.tensorflow_functions import answered_by_keras
 from gmn_tf.errors import ConversionError, GmnError, UnsupportedLayerError
 
 _LOCK = threading.RLock()
-
-# An unknown axis gets a size of its own, so that two of them are never taken for one another; small
-# models are cheap to trace, downsampling ones need room, so the sizes grow until every layer fits.
-_FIRST_SIZES = (5, 17, 33, 65, 129, 257)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +57,8 @@ class Trace:
     """A model as a flat list of calls; `inputs` and `outputs` are flat lists of `KerasTensor`s.
 
     `variables` are the symbolic tensors that stood for variables while layers were opened, `constants`
-    those that stand for constants fed to layers with weights.
+    those that stand for constants fed to layers with weights; `sequences` are the ids of the inputs
+    whose last axis has no fixed size, so that no weight can belong to an index along it.
     """
 
     inputs: list[KerasTensor]
@@ -68,6 +66,7 @@ class Trace:
     calls: list[Call]
     variables: list[tuple[KerasTensor, keras.Variable]]
     constants: list[tuple[KerasTensor, np.ndarray]]
+    sequences: frozenset[int]
 
 
 def trace(model: keras.Model, is_leaf: Callable[[Operation], bool], way_out: Callable[[Any], str]) -> Trace:
@@ -82,12 +81,8 @@ def trace(model: keras.Model, is_leaf: Callable[[Operation], bool], way_out: Cal
         UnsupportedLayerError: a layer can be neither recorded nor opened.
         ConversionError: the model is not built.
     """
-    specs = _input_specs(model)
     failure: Exception | None = None
-    free = any(None in s.shape[1:] for s in specs)
-    # Sizes of their own first; inputs that must agree (tokens and their mask) then get the same ones.
-    for size, step in itertools.product(_FIRST_SIZES if free else _FIRST_SIZES[:1], (2, 0) if free else (0,)):
-        inputs = _concrete(specs, size, step)
+    for inputs in concrete_inputs(model):
         try:
             recorder = _Recorder(model, is_leaf, way_out)
             outputs = recorder.run(model, inputs)
@@ -104,45 +99,20 @@ def trace(model: keras.Model, is_leaf: Callable[[Operation], bool], way_out: Cal
                 calls=recorder.calls,
                 variables=list(recorder.symbols.known.values()),
                 constants=recorder.constants,
+                sequences=frozenset(
+                    id(t)
+                    for t, spec in zip(inputs, tree.flatten(model.inputs), strict=True)
+                    if len(spec.shape) > 1 and spec.shape[-1] is None
+                ),
             )
     raise UnsupportedLayerError(
-        f"model {model.name!r} could not be traced on symbolic inputs: {_first_line(failure)}"
+        f"model {model.name!r} could not be traced on symbolic inputs: {_first_line(failure)}; if it needs "
+        "inputs of certain sizes, wrap it as keras.Model(inputs, model(inputs)) with inputs of these sizes"
     ) from failure
 
 
 def _tensors(structure: Any) -> list[KerasTensor]:
     return [t for t in tree.flatten(structure) if isinstance(t, KerasTensor)]
-
-
-def _input_specs(model: keras.Model) -> list[KerasTensor]:
-    if not getattr(model, "built", False):
-        raise ConversionError(
-            f"model {model.name!r} is not built, so its weights do not exist yet: "
-            "call it on a batch, or give it an Input, before converting it"
-        )
-    try:
-        specs = model.inputs
-    except (AttributeError, ValueError):
-        specs = None
-    if not specs:
-        raise UnsupportedLayerError(
-            f"model {model.name!r} ({type(model).__name__}) does not say what its inputs are: wrap it as "
-            "keras.Model(inputs, model(inputs)) with inputs = keras.Input(shape)"
-        )
-    return list(tree.flatten(specs))
-
-
-def _concrete(specs: list[KerasTensor], first: int, step: int) -> list[KerasTensor]:
-    """Inputs of concrete shape: batch 1, every other unknown axis `step` larger than the one before."""
-    inputs, size = [], first
-    for spec in specs:
-        shape: list[int] = []
-        for axis, dimension in enumerate(spec.shape):
-            if dimension is None and axis > 0:
-                dimension, size = size, size + step
-            shape.append(1 if dimension is None else dimension)
-        inputs.append(KerasTensor(tuple(shape), dtype=spec.dtype, name=spec.name))
-    return inputs
 
 
 class _Recorder:
@@ -176,6 +146,7 @@ class _Recorder:
 
         with (
             _plain_errors(),
+            answered_by_keras(),
             mock.patch.object(Layer, "__call__", layer_call),
             mock.patch.object(Operation, "symbolic_call", symbolic_call),
             # A layer that is called inside a Functional model goes through the same door.
@@ -189,18 +160,28 @@ class _Recorder:
         if type(operation).__name__ == "GetItem" and not isinstance(args[1], (int, tuple, list)):
             args = (args[0], (args[1],))  # Keras infers no shape for a bare slice
         if isinstance(operation, Layer):  # a graph is that of the network at inference
+            args, kwargs = _first_by_position(operation, args, kwargs)
             kwargs = {k: v for k, v in kwargs.items() if k != "training" and v is not None}
         if not any(isinstance(t, KerasTensor) for t in tree.flatten((args, kwargs))):
             if not (isinstance(operation, Layer) and operation.weights):
                 return operation.call(*args, **kwargs)  # constants only: computed, not drawn
             args = tree.map_structure(self._lifted, args)
-        if self._is_leaf(operation):
+        if type(operation).__name__ in FROM_SHAPE:
+            return FROM_SHAPE[type(operation).__name__](args[0])
+        # A setting that is a tensor (the bounds of a clip) would be lost on the leaf's converter.
+        inside = not isinstance(operation, Layer) and any(holds_symbol(v) for v in vars(operation).values())
+        if self._is_leaf(operation) and not inside:
             return self._record(operation, args, kwargs)
         if isinstance(operation, Layer):
             return self._open(operation, args, kwargs)
+        opener = find_opener(operation)
+        if opener is not None:
+            return opener(operation, *args, **kwargs)
         refusal = UnsupportedLayerError(
             f"{self._where(operation)} has no converter; {self._way_out(operation)}"
         )
+        if inside:
+            raise refusal
         return self._record(operation, args, kwargs, refusal)
 
     def _lifted(self, item: Any) -> Any:
@@ -227,17 +208,19 @@ class _Recorder:
         kwargs: dict[str, Any],
         refusal: UnsupportedLayerError | None = None,
     ) -> Any:
-        if isinstance(operation, Layer) and not operation.built:
-            raise ConversionError(f"{self._where(operation)} is not built: call the model on a batch first")
         path = "/".join([*self._path, operation.name])
         with (
             mock.patch.object(Operation, "symbolic_call", _plain_symbolic_call),
             mock.patch.object(Layer, "symbolic_call", _plain_symbolic_call),
             mock.patch.object(Layer, "__call__", _ORIGINAL_LAYER_CALL),
+            self.symbols.real(operation),
         ):
             try:
-                with self.symbols.real(operation):
-                    outputs = _outputs_of(operation, args, kwargs)
+                if isinstance(operation, Layer) and not operation.built:
+                    self._refuse_unbuilt(operation, args, kwargs)
+                outputs = output_spec(operation, args, kwargs)
+            except GmnError:
+                raise
             except Exception as error:
                 if refusal is not None:
                     raise refusal from error
@@ -249,6 +232,13 @@ class _Recorder:
         )
         self.calls.append(Call(operation, path, args, kwargs, outputs, len(self.calls) + 1, refusal))
         return outputs
+
+    def _refuse_unbuilt(self, layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """A layer that was never called may be recorded only if building it would give it no weights."""
+        twin = type(layer).from_config(layer.get_config())
+        twin(*args, **kwargs)
+        if twin.weights:
+            raise ConversionError(f"{self._where(layer)} is not built: call the model on a batch first")
 
     def _open(self, layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         parameters = inspect.signature(layer.call).parameters
@@ -304,34 +294,14 @@ class _ShapeFailure(Exception):
 _ORIGINAL_LAYER_CALL = Layer.__call__
 
 
-def _outputs_of(operation: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Symbolic outputs, of known shape throughout."""
-    try:
-        outputs = operation.compute_output_spec(*args, **kwargs)
-    except (ValueError, TypeError):
-        if isinstance(operation, Layer):
-            raise
-        try:  # Keras infers no shape for some calls that run, such as a grouped `ops.conv`
-            return _run_on_zeros(operation, args, kwargs)
-        except Exception:
-            pass
-        raise
-    if any(d is None for t in _tensors(outputs) for d in t.shape):
-        return _run_on_zeros(operation, args, kwargs)
-    return outputs
-
-
-def _run_on_zeros(operation: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Shapes found by running the operation, where Keras' shape inference leaves some unknown."""
-
-    def zeros(item: Any) -> Any:
-        return keras.ops.zeros(item.shape, item.dtype) if isinstance(item, KerasTensor) else item
-
-    args, kwargs = tree.map_structure(zeros, (args, kwargs))
-    return tree.map_structure(
-        lambda t: KerasTensor(tuple(t.shape), dtype=keras.backend.standardize_dtype(t.dtype)),
-        operation.call(*args, **kwargs),
-    )
+def _first_by_position(
+    layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """A call's first argument by position, however the caller passed it (`layer(inputs=x)`)."""
+    first = next(iter(inspect.signature(layer.call).parameters), None)
+    if args or first not in kwargs:
+        return args, kwargs
+    return (kwargs[first],), {k: v for k, v in kwargs.items() if k != first}
 
 
 def _no_dropout(inputs: Any, *args: Any, **kwargs: Any) -> Any:

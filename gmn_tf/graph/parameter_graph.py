@@ -14,6 +14,7 @@ import numpy as np
 from gmn_tf.errors import ConversionError
 from gmn_tf.graph import schema
 from gmn_tf.graph.blocks import Block
+from gmn_tf.graph.channels import flatten_partly
 from gmn_tf.graph.folding import Structure
 from gmn_tf.graph.layout import WeightLayout, set_weights
 
@@ -101,7 +102,8 @@ class ParameterGraph:
         """The parameter graph of a built Keras 3 (or tf_keras) model.
 
         Args:
-            model: a built `keras.Model`, or a `tf_keras` model.
+            model: a built `keras.Model`, or a `tf_keras` model; for a part of one,
+                `keras.Model(model.inputs, model.get_layer("x").output)`, which shares its variables.
             trainable_only: leave running statistics and other non-trainable weights out, as the
                 paper does; by default every float weight is an edge.
 
@@ -120,25 +122,47 @@ class ParameterGraph:
 
     # ---- filling and reading back -------------------------------------------------------------
 
-    def values(self, weights: Any) -> np.ndarray:
-        """The edges' values.
+    def values(self, weights: Any, *, extra: Sequence[Any] | None = None) -> np.ndarray:
+        """The edges' values, and further numbers per weight beside them.
 
         Args:
             weights: a model of this architecture, a list shaped like `model.get_weights()`, or flat
                 vectors [..., size of the layout].
+            extra: further channels, such as gradients, optimiser moments (`gmn_tf.optimizer_slots`) or a
+                pruning mask; each as `weights`, or a list shaped like `model.trainable_weights` (None where
+                there is no number), or a mapping from variables' paths to arrays. Weights that a channel
+                does not name have 0 in it, and so have edges without a weight.
 
         Returns:
-            float32 [num_edges] (float64 for float64 models), or [..., num_edges] for flat vectors.
+            float32 [num_edges] (float64 for float64 models), or [..., num_edges] for flat vectors. With
+            `extra`, [..., num_edges, 1 + len(extra)]: channel 0 is the weight.
+
+        Raises:
+            ConversionError: an array does not fit this architecture.
         """
-        flat = self.flatten(weights)
-        if flat.shape[-1] != self.layout.size:
+        values = self._gather(self.flatten(weights), schema.PARAMETERLESS_VALUE)
+        if extra is None:
+            return values
+        channels = [values]
+        for group in extra:
+            channel = self._gather(flatten_partly(self.layout, group), 0.0)
+            if channel.shape != values.shape:
+                raise ConversionError(
+                    f"received a channel of shape {channel.shape} beside weights of shape {values.shape}: "
+                    "give both as flat vectors of the same leading shape, or both for one network"
+                )
+            channels.append(channel)
+        return np.stack(channels, axis=-1)
+
+    def _gather(self, flat: np.ndarray, parameterless: float) -> np.ndarray:
+        if flat.shape[-1:] != (self.layout.size,):
             raise ConversionError(
-                f"received flat weights of length {flat.shape[-1]}, but this architecture has "
-                f"{self.layout.size} float weights"
+                f"received flat weights of length {flat.shape[-1] if flat.ndim else 0}, but this "
+                f"architecture has {self.layout.size} float weights"
             )
         values = np.empty((*flat.shape[:-1], self.num_edges), self.layout.dtype)
         for start, stop, slot in self._fill_plan:
-            values[..., start:stop] = schema.PARAMETERLESS_VALUE if slot is None else flat[..., slot]
+            values[..., start:stop] = parameterless if slot is None else flat[..., slot]
         return values
 
     def flatten(self, weights: Any) -> np.ndarray:

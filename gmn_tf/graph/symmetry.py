@@ -35,8 +35,8 @@ class Automorphisms:
     generators: list[np.ndarray]
     order: int
 
-    def sample(self, rng: np.random.Generator, *, length: int = 30) -> np.ndarray:
-        """A random product of generators and their inverses (the identity if there are none)."""
+    def sample(self, rng: np.random.Generator, *, length: int = 1000) -> np.ndarray:
+        """A random product of generators and their inverses, four per generator and at most `length`."""
         if not self.generators:
             raise ConversionError("the graph has no automorphism but the identity")
         result = np.arange(self.generators[0].size)

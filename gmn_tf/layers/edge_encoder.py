@@ -10,8 +10,9 @@ import tensorflow_gnn as tfgnn
 
 from gmn_tf.errors import SchemaError
 from gmn_tf.graph import schema
+from gmn_tf.layers.edge_stream import Columns, EdgeStream, gather
 from gmn_tf.layers.features import position_bucket
-from gmn_tf.layers.groups import EdgeGroups
+from gmn_tf.layers.groups import GROUP
 from gmn_tf.layers.names import PACKAGE
 
 
@@ -25,7 +26,10 @@ class EdgeEncoder(tf.keras.layers.Layer):
     Positions are learnt tables of `position_buckets` rows per coordinate, see `position_bucket`.
 
     Call arguments:
-        inputs: (graph, groups, labels float32 [groups, label_dim], values float32 [E, channels]).
+        inputs: (stream of E edges with the column GROUP and those of `columns(graph)`, labels float32
+            [groups, label_dim], values float32 [E, channels]).
+    Call returns:
+        float [padded length of the stream, units].
     """
 
     def __init__(
@@ -55,14 +59,38 @@ class EdgeEncoder(tf.keras.layers.Layer):
             "position_buckets": self.position_buckets,
         }
 
-    def call(self, inputs: tuple[tfgnn.GraphTensor, EdgeGroups, tf.Tensor, tf.Tensor]) -> tf.Tensor:
-        graph, groups, labels, values = inputs
+    def columns(self, graph: tfgnn.GraphTensor) -> Columns:
+        """The columns that a stream of the graph's edges carries for this layer: rows of the tables."""
         edges = graph.edge_sets[schema.EDGE_SET]
-        label = groups.gather(self._label(labels))  # [E, 2 * units]
-        state = self._value(self._features(values)) * (1.0 + label[:, : self.units]) + label[:, self.units :]
-        for name in (schema.KERNEL_POSITION, schema.ENTRY_POSITION):
-            state += self._position(name, edges[name])
-        return self._output(tf.nn.silu(state))
+        return {name: self._row(edges[name]) for name in self._positions}
+
+    def call(self, inputs: tuple[EdgeStream, tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        stream, labels, values = inputs
+        label = self._label(labels)  # [groups, 2 * units]
+        if not self._value.built:
+            width = values.shape[-1] * (1 + 2 * self.num_frequencies)
+            for layer, inputs_width in ((self._value, width), (self._output, self.units)):
+                with tf.name_scope(layer.name):
+                    layer.build((None, inputs_width))
+        tables = {
+            "gain": 1.0 + label[:, : self.units],
+            "shift": label[:, self.units :],
+            "value": tf.cast(self._value.kernel, self.compute_dtype),
+            "output": tf.cast(self._output.kernel, self.compute_dtype),
+            "bias": tf.cast(self._output.bias, self.compute_dtype),
+            **{name: self._table(name) for name in self._positions},
+        }
+        spec = tf.TensorSpec([None, self.units], self.compute_dtype)
+        padded = {"values": stream.pad(values)}
+        return stream.map(self._encode, padded, tables, results={"state": spec})[0]["state"]
+
+    def _encode(self, columns: Columns, inputs: Columns, tables: Columns, *_: Any) -> Any:
+        features = tf.cast(self._features(inputs["values"]), self.compute_dtype)
+        state = tf.matmul(features, tables["value"]) * gather(tables["gain"], columns[GROUP])
+        state += gather(tables["shift"], columns[GROUP])
+        for name in self._positions:
+            state += gather(tables[name], columns[name])
+        return {"state": tf.matmul(tf.nn.silu(state), tables["output"]) + tables["bias"]}, {}
 
     def _features(self, values: tf.Tensor) -> tf.Tensor:
         features = [tf.math.asinh(values)]
@@ -71,11 +99,14 @@ class EdgeEncoder(tf.keras.layers.Layer):
             features += [tf.sin(angle), tf.cos(angle)]
         return tf.concat(features, axis=-1)
 
-    def _position(self, name: str, position: tf.Tensor) -> tf.Tensor:
-        # The coordinates' tables are added up for all buckets^3 positions first: one gather per edge.
-        size = self.position_buckets
-        table = self._positions[name]
+    # The coordinates' tables are added up for all buckets^3 positions first: one gather per edge.
+
+    def _table(self, name: str) -> tf.Tensor:
+        table = tf.cast(self._positions[name], self.compute_dtype)
         joint = table[0][:, None, None] + table[1][None, :, None] + table[2][None, None]
+        return tf.reshape(joint, [self.position_buckets**3, self.units])
+
+    def _row(self, position: tf.Tensor) -> tf.Tensor:
+        size = self.position_buckets
         bucket = position_bucket(position, size)
-        row = (bucket[:, 0] * size + bucket[:, 1]) * size + bucket[:, 2]
-        return tf.gather(tf.reshape(joint, [size**3, self.units]), row)
+        return (bucket[:, 0] * size + bucket[:, 1]) * size + bucket[:, 2]

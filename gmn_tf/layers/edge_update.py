@@ -1,73 +1,87 @@
-"""The edge update of a block."""
+"""The edge update of a block: the hidden activation of every edge, which messages read too."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import tensorflow as tf
-import tensorflow_gnn as tfgnn
 
-from gmn_tf.layers.names import PACKAGE, UPDATE
+from gmn_tf.layers.edge_stream import Columns, gather
+from gmn_tf.layers.names import PACKAGE
+from gmn_tf.layers.normalization import layer_normalize
+from gmn_tf.layers.topology import COMPONENT, SOURCE, TARGET
 
 
 @tf.keras.utils.register_keras_serializable(package=PACKAGE)
 class EdgeUpdate(tf.keras.layers.Layer):
-    """`h_ij = SiLU(A LN(v_i) + B LN(v_j) + C LN(e_ij) (+ D u))`, `e_ij <- e_ij + Linear(h_ij)`.
+    """`h_ij = SiLU(A LN(v_i) + B LN(v_j) + C LN(e_ij) (+ D u))`, of which `e_ij <- e_ij + Linear(h_ij)`.
 
-    A, B and D run over nodes and components before they are gathered. Used inside
-    `tfgnn.keras.layers.GraphUpdate`, which calls it as (graph, edge_set_name=...).
+    A, B and D run over nodes and components before anything is gathered (Lim et al. 2024, the edge update
+    of section 2.3, as a sum of products instead of one product of concatenated inputs). The layer is used
+    in two steps: called, it gives the tables that all edges share; `sum` is a pure function of these.
 
     Args:
-        units: width of the edge states.
-        use_global_state: whether the context's state u is read.
-        use_layer_normalization, dropout_rate: as usual; dropout acts on h before the last linear map.
+        units: width of the edge states and of h.
+        use_layer_normalization: as usual.
 
+    Call arguments:
+        inputs: (node states [N, .], global states [C, .] or None).
     Call returns:
-        {tfgnn.HIDDEN_STATE: e [E, units], UPDATE: h [E, units]}; messages read h.
+        Tables by name: projected states "source", "target" [N, units] (and "context" [C, units]), "kernel"
+        [units, units], "output" [units, units], "bias" [units], and the norm's "gain", "shift" [units].
     """
 
-    def __init__(
-        self,
-        units: int,
-        *,
-        use_global_state: bool = False,
-        use_layer_normalization: bool = True,
-        dropout_rate: float = 0.0,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, units: int, *, use_layer_normalization: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.units, self.use_global_state = units, use_global_state
-        self.use_layer_normalization, self.dropout_rate = use_layer_normalization, dropout_rate
+        self.units, self.use_layer_normalization = units, use_layer_normalization
         dense = tf.keras.layers.Dense
         norm = tf.keras.layers.LayerNormalization
         self._node_norm = norm(name="node_norm") if use_layer_normalization else tf.identity
-        self._edge_norm = norm(name="edge_norm") if use_layer_normalization else tf.identity
-        self._source = dense(units, use_bias=False, name="source")
+        self._source = dense(units, name="source")
         self._target = dense(units, use_bias=False, name="target")
-        self._edge = dense(units, name="edge")
-        self._context = dense(units, use_bias=False, name="context") if use_global_state else None
-        self._dropout = tf.keras.layers.Dropout(dropout_rate)
-        self._output = dense(units, name="output")
+        self._context = dense(units, use_bias=False, name="context")
+        square = {"shape": (units, units), "initializer": "glorot_uniform"}
+        self._kernel = self._weight("kernel", **square)
+        self._output = self._weight("output", **square)
+        self._bias = self._weight("bias", shape=(units,), initializer="zeros")
+        if use_layer_normalization:
+            self._gain = self._weight("gain", shape=(units,), initializer="ones")
+            self._shift = self._weight("shift", shape=(units,), initializer="zeros")
+
+    def _weight(self, name: str, **kwargs: Any) -> tf.Variable:
+        # Made before the layer is called, so outside of the scope that would put its name before.
+        return self.add_weight(f"{self.name}/{name}", **kwargs)
 
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "units": self.units,
-            "use_global_state": self.use_global_state,
             "use_layer_normalization": self.use_layer_normalization,
-            "dropout_rate": self.dropout_rate,
         }
 
-    def call(self, graph: tfgnn.GraphTensor, *, edge_set_name: str) -> dict[str, tf.Tensor]:
-        edge_set = graph.edge_sets[edge_set_name]
-        state = edge_set[tfgnn.HIDDEN_STATE]
-        update = self._edge(self._edge_norm(state))
-        for tag, project in ((tfgnn.SOURCE, self._source), (tfgnn.TARGET, self._target)):
-            nodes = graph.node_sets[edge_set.adjacency.node_set_name(tag)]
-            projected = project(self._node_norm(nodes[tfgnn.HIDDEN_STATE]))  # [N, units]
-            update += tfgnn.broadcast_node_to_edges(graph, edge_set_name, tag, feature_value=projected)
-        if self._context is not None:
-            projected = self._context(graph.context[tfgnn.HIDDEN_STATE])  # [C, units]
-            update += tfgnn.broadcast_context_to_edges(graph, edge_set_name, feature_value=projected)
-        update = tf.nn.silu(update)
-        return {tfgnn.HIDDEN_STATE: state + self._output(self._dropout(update)), UPDATE: update}
+    def call(self, inputs: tuple[tf.Tensor, tf.Tensor | None]) -> Columns:
+        nodes, context = inputs
+        nodes = self._node_norm(nodes)
+        tables = {
+            "source": self._source(nodes),  # [N, units]
+            "target": self._target(nodes),
+            "kernel": tf.convert_to_tensor(self._kernel),
+            "output": tf.convert_to_tensor(self._output),
+            "bias": tf.convert_to_tensor(self._bias),
+        }
+        if context is not None:
+            tables["context"] = self._context(context)  # [C, units]
+        if self.use_layer_normalization:
+            tables |= {"gain": tf.convert_to_tensor(self._gain), "shift": tf.convert_to_tensor(self._shift)}
+        return tables
+
+    @staticmethod
+    def sum(columns: Columns, state: tf.Tensor, tables: Columns) -> tf.Tensor:
+        """h of a chunk of edges before SiLU: [K, units] from their states [K, units]."""
+        if "gain" in tables:
+            state = layer_normalize(state, tables["gain"], tables["shift"])
+        update = tf.matmul(state, tables["kernel"])
+        update += gather(tables["source"], columns[SOURCE]) + gather(tables["target"], columns[TARGET])
+        if "context" in tables:
+            update += gather(tables["context"], columns[COMPONENT])
+        return update

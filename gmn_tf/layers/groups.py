@@ -17,6 +17,9 @@ import tensorflow_gnn as tfgnn
 from gmn_tf.graph import schema
 from gmn_tf.layers.features import NUM_EDGE_TYPES, num_components
 
+GROUP = "group"
+"""Column of an edge stream: `EdgeGroups.of_edge`."""
+
 
 @dataclass(frozen=True)
 class EdgeGroups:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
-import tensorflow_gnn as tfgnn
 
-from gmn_tf.graph import schema
+from gmn_tf.layers.edge_stream import Columns, EdgeStream, gather
 from gmn_tf.layers.features import log_count
-from gmn_tf.layers.groups import EdgeGroups
+from gmn_tf.layers.groups import GROUP, EdgeGroups
 from gmn_tf.layers.names import PACKAGE
+from gmn_tf.layers.topology import Topology
 
 _SMALLEST = 1e-6
 
@@ -36,8 +37,8 @@ class GroupReadout(tf.keras.layers.Layer):
         group_dropout_rate: share of groups whose p_g is left out in a training step, label and all else kept.
 
     Call arguments:
-        inputs: (graph with hidden states, groups, labels [groups, label_dim], statistics [groups, .]
-            or None).
+        inputs: (node states [N, .], edge states [padded length of the stream, .], `Topology` whose stream
+            has the column GROUP, groups, labels [groups, label_dim], statistics [groups, .] or None).
     Call returns:
         float32 [components, units]; a component without edges gets an answer that means nothing.
     """
@@ -79,13 +80,13 @@ class GroupReadout(tf.keras.layers.Layer):
             "group_dropout_rate": self.group_dropout_rate,
         }
 
-    def call(self, inputs: tuple[tfgnn.GraphTensor, EdgeGroups, tf.Tensor, tf.Tensor | None]) -> tf.Tensor:
-        graph, groups, labels, statistics = inputs
+    def call(
+        self,
+        inputs: tuple[tf.Tensor, tf.Tensor, Topology, EdgeGroups, tf.Tensor, tf.Tensor | None],
+    ) -> tf.Tensor:
+        nodes, edges, topology, groups, labels, statistics = inputs
         components, slots = groups.shape
-        states = graph.edge_sets[schema.EDGE_SET][tfgnn.HIDDEN_STATE]
-        mean = groups.mean(states)
-        spread = groups.mean(tf.square(states - groups.gather(mean)))  # two passes: exactly 0 for one edge
-        pooled = [mean, tf.sqrt(spread + _SMALLEST)]
+        pooled = _moments(edges, topology.stream, groups)
         if statistics is not None:
             pooled.append(statistics)
         p = self._group_dropout(tf.concat(pooled, axis=-1))
@@ -103,17 +104,38 @@ class GroupReadout(tf.keras.layers.Layer):
         heads = tf.reshape(heads, [components, self.num_heads * self.hidden_dim])
         average = tf.reduce_sum(encoded, axis=1) / tf.maximum(tf.reduce_sum(used, axis=1), 1.0)
         edges = tf.reduce_sum(tf.reshape(groups.count, [components, slots]), axis=1)
-        joined = self._dropout(self._norm(tf.concat([average, heads, *_pool_nodes(graph)], axis=-1)))
+        joined = self._dropout(
+            self._norm(tf.concat([average, heads, *_node_moments(nodes, topology)], axis=-1))
+        )
         joined = tf.concat([joined, log_count(edges)], axis=-1)
         return self._output(self._dropout(self._hidden(joined)))
 
 
-def _pool_nodes(graph: tfgnn.GraphTensor) -> tuple[tf.Tensor, tf.Tensor]:
-    states = graph.node_sets[schema.NODE_SET][tfgnn.HIDDEN_STATE]
+def _moments(edges: tf.Tensor, stream: EdgeStream, groups: EdgeGroups) -> list[tf.Tensor]:
+    """Mean and deviation of the edge states in each group, float32 [C * S, .] each.
 
-    def average(values: tf.Tensor) -> tf.Tensor:
-        return tfgnn.pool_nodes_to_context(graph, schema.NODE_SET, "mean", feature_value=values)
+    Two passes, so that the deviation of a single edge is exactly 0.
+    """
+    share = 1.0 / tf.cast(tf.maximum(groups.count, 1), tf.float32)[:, tf.newaxis]
 
-    mean = average(states)
-    there = tfgnn.broadcast_context_to_nodes(graph, schema.NODE_SET, feature_value=mean)
-    return mean, tf.sqrt(average(tf.square(states - there)) + _SMALLEST)
+    def average(function: Callable[..., tf.Tensor], tables: Columns) -> tf.Tensor:
+        def update(columns: Columns, inputs: Columns, tables: Columns, *_: Any) -> Any:
+            values = function(tf.cast(inputs["state"], tf.float32), columns, tables)
+            return {}, {"sum": tf.math.unsorted_segment_sum(values, columns[GROUP], groups.num_groups)}
+
+        zeros = tf.zeros([groups.num_groups, edges.shape[-1]])
+        return stream.map(update, {"state": edges}, tables, sums={"sum": zeros})[1]["sum"] * share
+
+    mean = average(lambda state, columns, tables: state, {})
+    spread = average(
+        lambda state, columns, tables: tf.square(state - gather(tables["mean"], columns[GROUP])),
+        {"mean": mean},
+    )
+    return [mean, tf.sqrt(spread + _SMALLEST)]
+
+
+def _node_moments(nodes: tf.Tensor, topology: Topology) -> list[tf.Tensor]:
+    nodes = tf.cast(nodes, tf.float32)
+    mean = topology.mean_of_nodes(nodes)
+    there = tf.gather(mean, topology.node_component)
+    return [mean, tf.sqrt(topology.mean_of_nodes(tf.square(nodes - there)) + _SMALLEST)]

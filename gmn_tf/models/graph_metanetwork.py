@@ -13,16 +13,17 @@ from gmn_tf.errors import SchemaError
 from gmn_tf.graph import schema
 from gmn_tf.graph.tensor import assemble
 from gmn_tf.layers.edge_encoder import EdgeEncoder
-from gmn_tf.layers.features import num_components
+from gmn_tf.layers.edge_stream import default_chunk_size
 from gmn_tf.layers.group_encoder import GroupEncoder
 from gmn_tf.layers.group_statistics import NUM_STATISTICS, group_statistics
-from gmn_tf.layers.groups import EdgeGroups, edge_groups
+from gmn_tf.layers.groups import GROUP, EdgeGroups, edge_groups
 from gmn_tf.layers.label_normalizer import LabelNormalizer
 from gmn_tf.layers.label_statistics import LabelStatistics
 from gmn_tf.layers.names import PACKAGE
 from gmn_tf.layers.node_encoder import NodeEncoder
 from gmn_tf.layers.readout import GroupReadout
-from gmn_tf.models.block import metanetwork_block
+from gmn_tf.layers.topology import topology
+from gmn_tf.models.block import MetanetworkBlock
 
 
 @tf.keras.utils.register_keras_serializable(package=PACKAGE)
@@ -44,8 +45,9 @@ class GraphMetanetwork(tf.keras.Model):
         num_blocks: rounds of edge and node updates.
         node_dim, edge_dim, message_dim: widths of the states and of the messages.
         directions: "both" for messages along and against the edges, "forward" for along alone.
-        reduce_type: how a node reduces its messages: "mean", "sum", "fan_in" or "max", or several
-            joined by "|".
+        reduce_type: how a node reduces its messages: "mean", "sum", "fan_in", "max" or "attention", or
+            several joined by "|".
+        num_heads: heads of "attention".
         global_dim: width of the global state, 0 for none.
         use_layer_normalization, dropout_rate: in every block.
         num_channels: channels of the edge feature `value`.
@@ -64,6 +66,12 @@ class GraphMetanetwork(tf.keras.Model):
         max_layers, max_groups: room for layers and for (layer, type) groups per network; what is beyond
             is pooled together.
         num_indices, position_buckets: rows of the encoders' tables.
+        edge_chunk_size: edges that are worked on at a time; their cheap intermediate results are computed
+            anew in the backward pass instead of being kept. 0 takes all edges at once and keeps everything;
+            None decides: chunks of a megabyte of states for a model compiled with `jit_compile=True` on
+            processors, and wherever the states of a batch would take more than a gigabyte.
+        recompute: whether the backward pass computes the products of a chunk anew as well, so that a step
+            needs little more memory than one state per edge and block.
 
     Call arguments:
         graph: scalar GraphTensor as of `gmn_tf.graph.tensor`, any number of components, the last of
@@ -83,6 +91,7 @@ class GraphMetanetwork(tf.keras.Model):
         message_dim: int = 32,
         directions: str = "both",
         reduce_type: str = "mean",
+        num_heads: int = 4,
         global_dim: int = 0,
         use_layer_normalization: bool = True,
         dropout_rate: float = 0.0,
@@ -100,6 +109,8 @@ class GraphMetanetwork(tf.keras.Model):
         max_groups: int = 64,
         num_indices: int = 64,
         position_buckets: int = 12,
+        edge_chunk_size: int | None = None,
+        recompute: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -107,7 +118,7 @@ class GraphMetanetwork(tf.keras.Model):
             raise SchemaError(f"received output={output!r}, expected 'graph' or 'edge'")
         if readout_members < 1:
             raise SchemaError(f"received readout_members={readout_members}, expected 1 or more")
-        self._settings = {
+        self._settings: dict[str, Any] = {
             "units": units,
             "output": output,
             "num_blocks": num_blocks,
@@ -116,6 +127,7 @@ class GraphMetanetwork(tf.keras.Model):
             "message_dim": message_dim,
             "directions": directions,
             "reduce_type": reduce_type,
+            "num_heads": num_heads,
             "global_dim": global_dim,
             "use_layer_normalization": use_layer_normalization,
             "dropout_rate": dropout_rate,
@@ -133,6 +145,8 @@ class GraphMetanetwork(tf.keras.Model):
             "max_groups": max_groups,
             "num_indices": num_indices,
             "position_buckets": position_buckets,
+            "edge_chunk_size": edge_chunk_size,
+            "recompute": recompute,
         }
         self.bundled = bundled
         self.num_statistics = NUM_STATISTICS * (1 if bundled else num_channels)
@@ -146,15 +160,17 @@ class GraphMetanetwork(tf.keras.Model):
             edge_dim, num_frequencies=num_frequencies, position_buckets=position_buckets, name="edges"
         )
         self._blocks = [
-            metanetwork_block(
+            MetanetworkBlock(
                 node_dim=node_dim,
                 edge_dim=edge_dim,
                 message_dim=message_dim,
                 directions=directions,
                 reduce_type=reduce_type,
+                num_heads=num_heads,
                 global_dim=global_dim,
                 use_layer_normalization=use_layer_normalization,
                 dropout_rate=dropout_rate,
+                recompute=recompute,
                 edges_only=self.per_edge and index == num_blocks - 1,
                 name=f"block_{index}",
             )
@@ -192,32 +208,38 @@ class GraphMetanetwork(tf.keras.Model):
         return cls(**config)
 
     def call(self, graph: tfgnn.GraphTensor, training: bool | None = None) -> tf.Tensor:
-        edges = graph.edge_sets[schema.EDGE_SET]
+        edge_set = graph.edge_sets[schema.EDGE_SET]
         groups = self.groups(graph)
         labels = self._group_encoder(groups)
-        values = self._normalizer((edges[schema.TYPE], edges[schema.LAYER], edges[schema.VALUE]))
-        context = {}
-        if self.global_dim:
-            context[tfgnn.HIDDEN_STATE] = tf.zeros([num_components(graph), self.global_dim])
-        state = graph.replace_features(
-            node_sets={schema.NODE_SET: {tfgnn.HIDDEN_STATE: self._node_encoder(graph)}},
-            edge_sets={
-                schema.EDGE_SET: {tfgnn.HIDDEN_STATE: self._edge_encoder((graph, groups, labels, values))}
-            },
-            context=context,
-        )
+        values = self._normalizer((edge_set[schema.TYPE], edge_set[schema.LAYER], edge_set[schema.VALUE]))
+        columns = {GROUP: groups.of_edge, **self._edge_encoder.columns(graph)}
+        shape = topology(graph, columns, self._chunk_size(groups.of_edge.shape[0]))
+        nodes = self._node_encoder(graph)
+        edges = self._edge_encoder((shape.stream, labels, values))
+        context = tf.zeros([shape.num_components, self.global_dim], nodes.dtype) if self.global_dim else None
         for block in self._blocks:
-            state = block(state)
+            nodes, edges, context = block(((nodes, edges, context), shape))
         if self._edge_output is not None:
-            answer = self._edge_output(state.edge_sets[schema.EDGE_SET][tfgnn.HIDDEN_STATE])
+            answer = self._edge_output(shape.stream.unpad(edges))
             return answer if self._step is None else self._step * answer
         statistics = None
         if self._statistics_normalizer is not None:
-            raw = group_statistics(groups, edges[schema.VALUE], bundled=self.bundled)
+            raw = group_statistics(groups, edge_set[schema.VALUE], bundled=self.bundled)
             statistics = self._statistics_normalizer((groups.type, groups.layer, raw))
             statistics = tf.math.asinh(statistics)
-        answers = [readout((state, groups, labels, statistics)) for readout in self._readout or ()]
+        state = (nodes, edges, shape, groups, labels, statistics)
+        answers = [readout(state) for readout in self._readout or ()]
         return tf.concat(answers, axis=-1) if training else tf.add_n(answers) / len(answers)
+
+    def _chunk_size(self, num_edges: int | None) -> int:
+        chosen = self._settings["edge_chunk_size"]
+        if chosen is not None:
+            return chosen
+        width = self._settings["edge_dim"]
+        size = default_chunk_size(width)
+        if num_edges is None or num_edges < 4 * size or tf.config.list_logical_devices("GPU"):
+            return 0
+        return size if self.jit_compile or 4 * width * num_edges > 2**30 else 0
 
     def groups(self, graph: tfgnn.GraphTensor) -> EdgeGroups:
         """The (component, layer, type) groups of a graph's edges, as this model counts them."""

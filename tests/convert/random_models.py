@@ -13,6 +13,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from gmn_tf.keras_layers import FeatureGrid, FeaturePlanes, GroupEquivariantDense, SetEquivariantDense
+
 LARGEST = 220  # entries of a tensor, batch aside
 WIDEST = 8
 
@@ -298,6 +300,31 @@ class Builder:
         )
         return layers.EinsumDense(equation, output_shape=shape, bias_axes=axes)(x)
 
+    # ---- layers of this package ------------------------------------------------------------------------
+
+    def equivariant(self, x):
+        """Over the last axis but one, as a set, or under the turns or the reflection of a line."""
+        if len(x.shape) < 3 or x.shape[-2] > 9:
+            return None
+        size = x.shape[-2]
+        settings = {"activation": self.activation(), "use_bias": self.rng.random() < 0.7}
+        if self.rng.random() < 0.5:
+            pooling = self.one_of("mean", "sum", "max")
+            return SetEquivariantDense(self.width(), pooling=pooling, **settings)(x)
+        turns, reflection = [*range(1, size), 0], list(range(size))[::-1]
+        generators = self.one_of([turns], [reflection], [turns, reflection])
+        outputs = self.one_of(None, None, [[0]] * len(generators))
+        return GroupEquivariantDense(self.width(), generators, output_generators=outputs, **settings)(x)
+
+    def read_features(self, x):
+        """The features of x as coordinates of grids."""
+        if x.shape[-1] > 3:
+            return None
+        combination = self.one_of("sum", "multiply", "concatenate")
+        if x.shape[-1] == 1 or self.rng.random() < 0.4:
+            return FeatureGrid(self.width(), 2, grid_initializer="glorot_uniform")(x)
+        return FeaturePlanes(self.width(), 3, combination=combination, grid_initializer="glorot_uniform")(x)
+
     # ---- the whole -----------------------------------------------------------------------------------------
 
     # How often each is drawn.
@@ -307,7 +334,7 @@ class Builder:
         "reduce": 1, "skip": 2, "fold_up": 1, "spread": 1, "convolve": 3, "depthwise": 1, "transposed": 1,
         "pool": 1, "pad": 1, "flatten": 1, "pool_globally": 1, "reshape": 1, "permute": 1,
         "blocks_of_pixels": 1, "attend": 2, "recur": 1, "scores": 1, "token_in_front": 1,
-        "one_position": 1, "einsum": 1,
+        "one_position": 1, "einsum": 1, "equivariant": 2, "read_features": 1,
     }  # fmt: skip
 
     def step(self, x):

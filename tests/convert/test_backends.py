@@ -18,6 +18,7 @@ import sys
 import keras
 from keras import layers
 import gmn_tf
+from gmn_tf.keras_layers import FeaturePlanes, GroupEquivariantDense, SetEquivariantDense
 
 image = keras.Input((8, 8, 3))
 x = layers.Conv2D(4, 3, activation="relu")(image)
@@ -29,7 +30,12 @@ x = layers.Dense(4)(steps)
 x = layers.LayerNormalization()(x + layers.MultiHeadAttention(2, 2)(x, x))
 recurrent = keras.Model(steps, layers.Dense(2)(layers.GRU(3)(x)))
 
-for model in (convolutional, recurrent):
+points = keras.Input((4, 3))
+x = SetEquivariantDense(3, activation="relu")(FeaturePlanes(4, 3)(points))
+x = GroupEquivariantDense(3, [[1, 2, 3, 0]])(x)
+equivariant = keras.Model(points, layers.Dense(2)(layers.GlobalAveragePooling1D()(x)))
+
+for model in (convolutional, recurrent, equivariant):
     graph = gmn_tf.ParameterGraph.from_keras(model)
     weights = model.get_weights()
     restored = graph.weights(graph.values(model), base=weights)
@@ -48,7 +54,7 @@ def run(backend):
         [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    *fingerprints, named = done.stdout.split()[-3:]
+    *fingerprints, named = done.stdout.split()[-4:]
     assert named == backend
     return fingerprints
 

@@ -141,6 +141,20 @@ def test_a_weight_that_is_computed_with_has_one_node():
     assert values.size == 20, "and not two, though the product has two operands"
 
 
+def test_a_table_of_distances_acts_where_it_is_added():
+    """5 distances of 2 features, read at many pairs: an edge per weight into the sum, no nodes."""
+    distance = np.abs(np.arange(5)[:, None] - np.arange(5))
+
+    def call(s, x):
+        table = ops.take(s.w, distance, axis=0)
+        return ops.sum(ops.tanh(ops.sum(x, axis=-1)[:, None, None, None] + table), axis=(1, 2))
+
+    model = own(call, w=(5, 2))
+    counts = edge_counts(ParameterGraph.from_keras(model))
+    assert counts == {"linear": 3 * 4 + 2 * 2, "bias": 4 + 5 * 2 + 2, "operand": 4}
+    assert_sound(model, samples=3)
+
+
 def everywhere(model, rank):
     """LoRA on every layer that has it."""
     for layer in model._flatten_layers():

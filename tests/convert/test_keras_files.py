@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
+import tf_keras
 from keras import layers, ops
 
 from gmn_tf import ParameterGraph
@@ -75,6 +76,28 @@ def test_edited_weights_are_saved_and_loaded(tmp_path):
     loaded = load_keras_model(tmp_path / "after.keras")
     for got, want in zip(loaded.get_weights(), expected, strict=True):
         np.testing.assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize("library", [keras, tf_keras])
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_an_edited_graph_is_saved_as_a_model(tmp_path, library, suffix):
+    """Edit values, assign, save, load: the file's model computes what the edited model computes."""
+    layers = library.layers
+    stack = [layers.Conv2D(4, 3, activation="relu"), layers.BatchNormalization(), layers.Flatten()]
+    model = library.Sequential([layers.Input((6, 6, 1)), *stack, layers.Dense(3)])
+    graph = ParameterGraph.from_keras(model)
+    images = np.random.default_rng(0).normal(size=(2, 6, 6, 1)).astype("float32")
+    original = np.array(model(images))
+    values = graph.values(model)
+    edited = np.where(graph.edges["slot"] >= 0, 0.5 * values + 0.1, values)
+    graph.assign(model, edited)
+    outputs = np.array(model(images))
+    assert np.max(np.abs(outputs - original)) > 0.05
+    model.save(tmp_path / f"edited{suffix}")
+    loaded = load_keras_model(tmp_path / f"edited{suffix}")
+    assert isinstance(loaded, library.Model)
+    np.testing.assert_array_equal(np.array(loaded(images)), outputs)
+    np.testing.assert_array_equal(ParameterGraph.from_keras(loaded).values(loaded), edited)
 
 
 def test_weight_files_fill_the_plan_of_their_architecture(tmp_path):

@@ -21,14 +21,13 @@ BLOCKS = np.array([[2, 1, 0, 0], [1, 2, 0, 0], [0, 0, 1, 0], [0, 0, 0, 3]], "flo
 CASES = {
     # symmetric functions of the neurons leave them free
     "sort": (lambda x: ops.sort(x, axis=-1), 24),
-    "the largest two": (lambda x: ops.top_k(x, 2)[0], 24),
     "median": (lambda x: x - ops.median(x, axis=-1, keepdims=True), 24),
     "norm": (lambda x: x / ops.norm(x, axis=-1, keepdims=True), 24),
     "moments": (lambda x: x - ops.moments(x, [1], keepdims=True)[0], 24),
     "sorted pairs": (lambda x: ops.reshape(ops.sort(ops.reshape(x, (-1, 2, 2)), axis=-1), (-1, 4)), 8),
     # those that depend on their order pin them
     "largest and where": (lambda x: both(ops.top_k(x, 2)), 1),
-    "running sum": (lambda x: ops.cumsum(x, axis=-1), 1),
+    "the largest two, in any order": (lambda x: ops.top_k(x, 2, sorted=False)[0], 1),
     "differences": (lambda x: ops.diff(x, axis=-1), 1),
     # constants as kernels: what they treat alike stays free
     "all ones": (lambda x: ops.matmul(x, np.ones((4, 1), "float32")), 24),
@@ -36,7 +35,7 @@ CASES = {
     "blocks": (lambda x: ops.matmul(x, BLOCKS), 2),
     "a cycle": (lambda x: x + ops.matmul(x, np.roll(np.eye(4, dtype="float32"), 1, 0)), 4),
     "three operands": (lambda x: ops.einsum("bi,bi,bi->bi", x, ops.tanh(x), x), 24),
-    "implicit output": (lambda x: ops.einsum("bi,ij", x, np.ones((4, 3), "float32")), 24 * 6),
+    "implicit output": (lambda x: ops.einsum("bi,ij", x, np.eye(4, dtype="float32")), 24),
 }
 
 
@@ -47,16 +46,9 @@ def test_four_neurons(name):
     assert_sound(keras.Model(a, layers.Dense(2)(call(layers.Dense(4)(a)))), order=order, samples=3)
 
 
-def test_sorting_along_positions_leaves_channels_alone():
-    a = keras.Input((5, 3))
-    x = layers.Flatten()(ops.sort(layers.Dense(4)(a), axis=1))
-    assert_sound(keras.Model(a, layers.Dense(2)(x)), order=24)
-
-
 def test_what_is_computed_from_inputs_alone_is_another_input():
-    a = keras.Input((8,))
-    real, imaginary = ops.rfft(a)
-    x = layers.Dense(4)(ops.concatenate([real, imaginary], -1))
+    a = keras.Input((3, 3))
+    x = layers.Dense(4)(layers.Flatten()(ops.concatenate(ops.qr(a), -1)))
     assert_sound(keras.Model(a, layers.Dense(2)(x)), order=24)
 
 

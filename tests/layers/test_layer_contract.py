@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import pkgutil
+from functools import partial
 
 import numpy as np
 import pytest
@@ -18,16 +19,17 @@ import tensorflow_gnn as tfgnn  # noqa: E402
 import gmn_tf.layers  # noqa: E402
 from gmn_tf.graph import schema  # noqa: E402
 from gmn_tf.layers.convolution import EdgeConditionedConvolution  # noqa: E402
-from gmn_tf.layers.directions import DirectedConvolution  # noqa: E402
 from gmn_tf.layers.edge_encoder import EdgeEncoder  # noqa: E402
 from gmn_tf.layers.edge_update import EdgeUpdate  # noqa: E402
 from gmn_tf.layers.group_encoder import GroupEncoder  # noqa: E402
-from gmn_tf.layers.groups import edge_groups  # noqa: E402
+from gmn_tf.layers.groups import GROUP, edge_groups  # noqa: E402
 from gmn_tf.layers.label_normalizer import LabelNormalizer  # noqa: E402
 from gmn_tf.layers.names import UPDATE  # noqa: E402
 from gmn_tf.layers.node_encoder import NodeEncoder  # noqa: E402
 from gmn_tf.layers.readout import GroupReadout  # noqa: E402
 from gmn_tf.layers.residual_state import ResidualState  # noqa: E402
+from gmn_tf.layers.topology import topology  # noqa: E402
+from gmn_tf.models.block import MetanetworkBlock  # noqa: E402
 from gmn_tf.models.graph_metanetwork import GraphMetanetwork  # noqa: E402
 
 GRAPH = merge(small_cnn(0, channels=(1, 3, 2)), small_cnn(1, channels=(2, 2)), padding(2, 5))
@@ -71,8 +73,33 @@ def adapted_normalizer():
     return layer
 
 
-def encode_edges(layer, graph):
-    return layer((graph, groups(graph), labels(graph), graph.edge_sets[schema.EDGE_SET][schema.VALUE]))
+def shape_of(graph, columns=None, chunk_size=0):
+    return topology(graph, {GROUP: groups(graph).of_edge, **(columns or {})}, chunk_size)
+
+
+def encode_edges(layer, graph, chunk_size=0):
+    shape = shape_of(graph, layer.columns(graph), chunk_size)
+    values = graph.edge_sets[schema.EDGE_SET][schema.VALUE]
+    return shape.stream.unpad(layer((shape.stream, labels(graph), values)))
+
+
+def update_edges(layer, graph):
+    shape, state = shape_of(graph), with_states(graph)
+    nodes = state.node_sets[schema.NODE_SET][tfgnn.HIDDEN_STATE]
+    tables = layer((nodes, state.context[tfgnn.HIDDEN_STATE]))
+    edges = state.edge_sets[schema.EDGE_SET][tfgnn.HIDDEN_STATE]
+    hidden = tf.nn.silu(layer.sum(shape.stream.columns, edges, tables))
+    return tf.matmul(hidden, tables["output"]) + tables["bias"]
+
+
+def run_block(layer, graph, chunk_size=0):
+    shape, state = shape_of(graph, chunk_size=chunk_size), with_states(graph)
+    nodes = state.node_sets[schema.NODE_SET][tfgnn.HIDDEN_STATE]
+    edges = shape.stream.pad(state.edge_sets[schema.EDGE_SET][tfgnn.HIDDEN_STATE])
+    context = state.context[tfgnn.HIDDEN_STATE] if layer.global_dim else None
+    nodes, edges, context = layer(((nodes, edges, context), shape))
+    parts = [nodes, shape.stream.unpad(edges)] + ([] if context is None else [context])
+    return tf.concat(parts, axis=0)
 
 
 def next_state(layer, graph):
@@ -81,15 +108,23 @@ def next_state(layer, graph):
 
 
 def read_out(layer, graph):
-    return layer((with_states(graph), groups(graph), labels(graph), labels(graph)))
+    shape, state = shape_of(graph), with_states(graph)
+    nodes = state.node_sets[schema.NODE_SET][tfgnn.HIDDEN_STATE]
+    edges = state.edge_sets[schema.EDGE_SET][tfgnn.HIDDEN_STATE]
+    return layer((nodes, edges, shape, groups(graph), labels(graph), labels(graph)))
 
 
 def convolution(tag, reduce_type, receiver=None):
     return lambda: EdgeConditionedConvolution(
-        DIM, message_dim=6, receiver_tag=tag, reduce_type=reduce_type, receiver_feature=receiver
+        DIM, message_dim=6, receiver_tag=tag, reduce_type=reduce_type, num_heads=3, receiver_feature=receiver
     )
 
 
+def block(**more):
+    return lambda: MetanetworkBlock(node_dim=DIM, edge_dim=DIM, message_dim=6, **more)
+
+
+ALL = {"reduce_type": "mean|fan_in|max|attention", "num_heads": 3, "global_dim": DIM, "dropout_rate": 0.1}
 CASES = {
     "LabelNormalizer": (adapted_normalizer, normalize),
     "NodeEncoder": (lambda: NodeEncoder(DIM), lambda layer, graph: layer(graph)),
@@ -98,14 +133,14 @@ CASES = {
     "EdgeEncoder-sines": (lambda: EdgeEncoder(DIM, num_frequencies=3, position_buckets=6), encode_edges),
     "EdgeConditionedConvolution": (convolution(tfgnn.TARGET, "mean"), convolve),
     "EdgeConditionedConvolution-all": (
-        convolution(tfgnn.SOURCE, "sum|fan_in|max|mean", tfgnn.HIDDEN_STATE),
+        convolution(tfgnn.SOURCE, "sum|fan_in|max|mean|attention", tfgnn.HIDDEN_STATE),
         convolve,
     ),
-    "DirectedConvolution": (lambda: DirectedConvolution(DIM, message_dim=6), convolve),
-    "EdgeUpdate": (
-        lambda: EdgeUpdate(DIM, use_global_state=True, dropout_rate=0.1),
-        lambda layer, graph: tf.concat(list(convolve(layer, graph).values()), axis=-1),
-    ),
+    "EdgeUpdate": (lambda: EdgeUpdate(DIM), update_edges),
+    "MetanetworkBlock": (block(), run_block),
+    "MetanetworkBlock-all": (block(**ALL), run_block),
+    "MetanetworkBlock-chunks": (block(**ALL), partial(run_block, chunk_size=16)),
+    "EdgeEncoder-chunks": (lambda: EdgeEncoder(DIM), partial(encode_edges, chunk_size=16)),
     "ResidualState": (lambda: ResidualState(DIM, use_layer_normalization=False), next_state),
     "GroupReadout": (
         lambda: GroupReadout(2, hidden_dim=6, num_heads=2, group_dropout_rate=0.2),

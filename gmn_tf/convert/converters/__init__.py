@@ -3,8 +3,12 @@
 from gmn_tf.convert.converters import (  # noqa: F401
     activations,
     attention,
+    choosing,
     convolutions,
     dense,
+    equivariant,
+    fourier,
+    grids,
     merging,
     normalization,
     pooling,

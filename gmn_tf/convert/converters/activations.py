@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 from keras import layers
+from keras.src.activations import activations
 from keras.src.ops import nn as nn_ops
 from keras.src.ops import numpy as numpy_ops
 
@@ -139,7 +140,7 @@ def prelu(pen: Pen, layer: layers.PReLU, x: Entries) -> Entries:
 
 
 def _register_operations() -> None:
-    for home in (nn_ops, numpy_ops, keras.src.ops.math, keras.src.activations.activations):
+    for home in (nn_ops, numpy_ops, keras.src.ops.math, activations):
         for name, cls in vars(home).items():
             if not (isinstance(cls, type) and issubclass(cls, keras.Operation)):
                 continue

@@ -11,7 +11,6 @@ from keras.src.ops import nn as nn_ops
 from gmn_tf.convert.attention import attend
 from gmn_tf.convert.converters.dense import contract, refuse_quantised, spelled_out
 from gmn_tf.convert.converters.products import einsum_of
-from gmn_tf.convert.converters.rearranging import gathered
 from gmn_tf.convert.elementwise import combine
 from gmn_tf.convert.entries import Composed, Entries, Weights, fresh
 from gmn_tf.convert.groups import softmax
@@ -109,16 +108,17 @@ def dot_product_attention(
     """`keras.ops.dot_product_attention`: [batch, time, heads, dim] each, keys shared by groups of heads."""
     if isinstance(bias, Entries):
         raise pen.refuse("adds a bias that the network computes to its scores")
-    repeats = query.shape[2] // key.shape[2]
-    if repeats > 1:
-        key, value = (gathered(x, np.repeat(_numbers(x), repeats, axis=2)) for x in (key, value))
-    scores = product_sum(pen, (query, key), "bthd,bshd->bhts")
+    kv_heads, per_kv = key.shape[2], query.shape[2] // key.shape[2]
+
+    def grouped(x: Entries, axis: int, heads: int) -> Entries:
+        """Heads as [key heads, queries per key], so that a key is read where it is, not copied."""
+        split = (kv_heads, per_kv) if heads > 1 else (1, 1)
+        return x.rearrange(lambda a: a.reshape(*a.shape[:axis], *split, *a.shape[axis + 1 :]))
+
+    scores = product_sum(pen, (grouped(query, 2, query.shape[2]), key), "btgrd,bsgd->bgrts")
     if isinstance(mask, Entries):
-        scores = combine(
-            pen, [scores, mask], edge_type=EdgeType.OPERAND, commutative=False, shape=scores.shape
-        )
-    return product_sum(pen, (softmax(pen, scores, (3,)), value), "bhts,bshd->bthd")
-
-
-def _numbers(x: Entries) -> np.ndarray:
-    return np.arange(int(np.prod(x.shape))).reshape(x.shape)
+        shape = scores.shape
+        mask = grouped(mask, mask.ndim - 3, mask.shape[-3]) if mask.ndim > 2 else mask
+        scores = combine(pen, [scores, mask], edge_type=EdgeType.OPERAND, commutative=False, shape=shape)
+    result = product_sum(pen, (softmax(pen, scores, (4,)), value), "bgrts,bsgd->btgrd")
+    return result.rearrange(lambda a: a.reshape(*query.shape[:3], value.shape[3]))

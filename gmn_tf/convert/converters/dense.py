@@ -9,7 +9,7 @@ from keras import layers
 
 from gmn_tf.convert.converters.activations import apply_activation
 from gmn_tf.convert.elementwise import Parameter, apply_parameters
-from gmn_tf.convert.entries import Entries
+from gmn_tf.convert.entries import Entries, index_along
 from gmn_tf.convert.linear import Columns, bias, linear
 from gmn_tf.convert.pen import Pen
 from gmn_tf.convert.registry import register_converter
@@ -175,7 +175,12 @@ def embed(pen: Pen, table: np.ndarray, tokens: Entries, *, key: str = "") -> Ent
     # The tokens' own nodes and coordinates say which entry is which.
     coordinates = [spread(d) for d in (tokens.node, *tokens.details)]
     via = np.broadcast_to(np.int64(-pen.repeat), shape)
-    return Entries(np.broadcast_to(out, shape), tuple(coordinates), via=via)
+    result = Entries(np.broadcast_to(out, shape), tuple(coordinates), via=via)
+    if np.all(tokens.node >= 0):
+        return result
+    # Constant tokens are told apart by value: where one stands twice, its rows are equal copies.
+    axes = [a for a in range(tokens.ndim) if tokens.shape[a] > 1]
+    return result.with_coordinates(*(index_along(shape, a) for a in axes), copies=True)
 
 
 def _read_computed_tokens(pen: Pen, tokens: Entries, out: np.ndarray, layer: int) -> None:

@@ -18,6 +18,7 @@ from gmn_tf.convert.entries import Composed, Entries, Weights, varying_axes
 from gmn_tf.convert.groups import reduce
 from gmn_tf.convert.pen import Pen
 from gmn_tf.convert.registry import register_converter
+from gmn_tf.convert.relations import first_along
 from gmn_tf.convert.variables import apply_weights, entrywise, materialized
 from gmn_tf.graph.schema import Activation, EdgeType, NodeType
 
@@ -131,9 +132,14 @@ def _with_values(pen: Pen, x1: Entries, x2: Entries, shape: tuple[int, ...]) -> 
 
 
 def _spreads(x: Entries, weights: Weights, shape: tuple[int, ...]) -> bool:
+    """Weights that stand at several places (a table of distances, read at every pair) make no features."""
+    axes = varying_axes(weights.node)
+    slots = first_along(weights.node, set(range(weights.ndim)) - set(axes))
+    if np.unique(slots).size != slots.size:
+        return False
     view = (1,) * (len(shape) - x.ndim) + x.shape
     lead = len(shape) - weights.ndim
-    return any(view[lead + a] == 1 and shape[lead + a] > 1 for a in varying_axes(weights.node))
+    return any(view[lead + a] == 1 and shape[lead + a] > 1 for a in axes)
 
 
 @register_converter(numpy_ops.Clip)

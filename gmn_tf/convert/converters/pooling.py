@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from keras import layers
+from keras.src.ops import image as image_ops
 from keras.src.ops import nn as nn_ops
 from keras.src.ops import numpy as numpy_ops
 
@@ -120,6 +121,18 @@ def up_sampling(pen: Pen, layer: Any, x: Entries) -> Entries:
     for axis, size in zip(axes, sizes, strict=True):
         result = _repeated(result, int(size), axis)
     return result
+
+
+@register_converter(image_ops.Resize)
+def resize(pen: Pen, operation: image_ops.Resize, x: Entries) -> Entries:
+    """Positions are interpolated, alike for every node."""
+    first = operation.data_format == "channels_first"
+    axes = [x.ndim - 2, x.ndim - 1] if first else [x.ndim - 3, x.ndim - 2]
+    if tuple(pen.call.outputs.shape) == x.shape:
+        return pen.local(x)
+    if not x.separates(axes):
+        raise pen.refuse("interpolates between positions that belong to different nodes")
+    return relabel(x, axes, tuple(pen.call.outputs.shape), pen.call.number)
 
 
 def _repeated(x: Entries, size: int, axis: int) -> Entries:

@@ -9,9 +9,8 @@ import numpy as np
 from keras import layers
 from keras.src.ops import numpy as numpy_ops
 
-from gmn_tf.convert.converters.dense import contract, embed
+from gmn_tf.convert.converters.dense import contract
 from gmn_tf.convert.converters.normalization import normalize
-from gmn_tf.convert.converters.rearranging import gathered
 from gmn_tf.convert.elementwise import combine
 from gmn_tf.convert.entries import Composed, Entries, Weights, varying_axes
 from gmn_tf.convert.groups import reduce
@@ -261,35 +260,3 @@ def dot_layer(pen: Pen, layer: layers.Dot, inputs: Any) -> Entries:
     result = product_sum(pen, (first, second), f"{''.join(left)},{''.join(right)}->{''.join(kept)}")
     shape = tuple(pen.call.outputs.shape)
     return result.rearrange(lambda x: x.reshape(shape))
-
-
-@register_converter(numpy_ops.Take, weights=True, composed=True)
-def take(pen: Pen, operation: Any, x: Any, indices: Any) -> Any:
-    """Rows of a variable by tokens are an embedding; entries by constant indices are moved."""
-    if isinstance(x, (Weights, Composed)) and isinstance(indices, Entries):
-        if operation.axis not in (0, -2) or x.ndim != 2:
-            raise pen.refuse("looks tokens up along an axis other than the first of a table of two axes")
-        return _looked_up(pen, x, materialized(pen, indices))
-    if isinstance(x, Composed):
-        x = entrywise(pen, x)
-    if isinstance(indices, Entries) or not isinstance(x, Entries):
-        raise pen.refuse("takes entries by indices that the network computes")
-    numbers = np.arange(int(np.prod(x.shape))).reshape(x.shape)
-    indices = np.asarray(keras.ops.convert_to_numpy(indices))
-    return gathered(x, np.take(numbers, indices, axis=operation.axis))
-
-
-def _looked_up(pen: Pen, table: Weights | Composed, tokens: Entries) -> Entries:
-    """Rows of a table by tokens; of a product, rows of its first factor times the second."""
-    if isinstance(table, Weights):
-        return embed(pen, table.node, tokens)
-    found = []
-    for number, term in enumerate(table.terms):
-        rows = embed(pen, term[0].node, tokens, key=str(number))
-        if len(term) == 2:
-            lead, shape = "abcdefgh"[: tokens.ndim], (*tokens.shape, table.shape[-1])
-            rows = einsum_of(pen, rows, term[1], f"{lead}y,yz->{lead}z", shape, key=f"{number}.1")
-        found.append(rows)
-    if len(found) == 1:
-        return found[0]
-    return combine(pen, found, edge_type=EdgeType.RESIDUAL, commutative=True, residual=True)

@@ -44,10 +44,12 @@ def gathered(x: Entries, numbers: np.ndarray) -> Entries:
     starts = np.flatnonzero(np.diff(flat[order], prepend=-1))
     copy = np.empty(flat.size, np.int64)
     copy[order] = np.arange(flat.size) - np.repeat(starts, np.diff(np.append(starts, flat.size)))
-    return result.with_coordinates(copy.reshape(numbers.shape))
+    return result.with_coordinates(copy.reshape(numbers.shape), copies=True)
 
 
-@register_converter(layers.Flatten, layers.Reshape, numpy_ops.Reshape, numpy_ops.Ravel, weights=True)
+@register_converter(
+    layers.Flatten, layers.Reshape, numpy_ops.Reshape, numpy_ops.Ravel, weights=True, choices=True
+)
 def reshape(pen: Pen, layer: Any, x: Entries) -> Entries:
     if getattr(layer, "data_format", None) == "channels_first" and x.ndim > 2:
         return moved(x, layer.call)
@@ -60,7 +62,7 @@ def permute(pen: Pen, layer: layers.Permute, x: Entries) -> Entries:
     return x.rearrange(lambda a: a.transpose((0, *layer.dims)))
 
 
-@register_converter(numpy_ops.Transpose, weights=True, composed=True)
+@register_converter(numpy_ops.Transpose, weights=True, composed=True, choices=True)
 def transpose(pen: Pen, operation: Any, x: Entries) -> Entries:
     if isinstance(x, Composed):
         if x.ndim == 2 and (operation.axes is None or tuple(operation.axes) == (1, 0)):
@@ -75,7 +77,7 @@ def transpose(pen: Pen, operation: Any, x: Entries) -> Entries:
     numpy_ops.Roll, numpy_ops.Repeat, numpy_ops.Tile, numpy_ops.Diagonal, numpy_ops.BroadcastTo,
     numpy_ops.Split, numpy_ops.ArraySplit, numpy_ops.Rot90, core_ops.Unstack, core_ops.Slice,
     nn_ops.DepthToSpace, nn_ops.SpaceToDepth,
-    weights=True,
+    weights=True, choices=True,
 )  # fmt: skip
 def move(pen: Pen, operation: Any, x: Entries, *args: Any, **kwargs: Any) -> Any:
     return moved(x, lambda t: operation.call(t, *args, **kwargs))
@@ -89,7 +91,7 @@ def patches(pen: Pen, operation: Any, x: Entries) -> Entries:
     return moved(x, lambda t: keras.ops.cast(operation.call(keras.ops.cast(t, "float64")), "int64"))
 
 
-@register_converter(numpy_ops.GetItem, weights=True)
+@register_converter(numpy_ops.GetItem, weights=True, choices=True)
 def get_item(pen: Pen, operation: Any, x: Entries, key: Any) -> Entries:
     if any(isinstance(k, Entries) for k in keras.tree.flatten(key)):
         raise pen.refuse("is indexed by a tensor that the network computes")
@@ -112,8 +114,7 @@ def _existing(*names: str) -> list[type]:
         "GaussianDropout", "GaussianNoise", "ActivityRegularization", "Identity", "Masking", "InputLayer",
     ),
     core_ops.ConvertToTensor, core_ops.Cast, core_ops.StopGradient, numpy_ops.Copy,
-    weights=True,
-    composed=True,
+    weights=True, composed=True, choices=True,
 )  # fmt: skip
 def identity(pen: Pen, layer: Any, x: Entries, **settings: Any) -> Entries:
     """Nothing at inference (Masking changes what later layers skip, alike for every feature)."""

@@ -7,17 +7,15 @@ from typing import Any
 import keras
 import numpy as np
 from keras import layers
-from keras.src.ops import image as image_ops
-from keras.src.ops import math as math_ops
 from keras.src.ops import nn as nn_ops
 from keras.src.ops import numpy as numpy_ops
 
 from gmn_tf.convert.elementwise import activate, combine, with_constant
-from gmn_tf.convert.entries import Entries, fresh, relabel
+from gmn_tf.convert.entries import Entries, relabel
 from gmn_tf.convert.groups import along
 from gmn_tf.convert.pen import Pen
 from gmn_tf.convert.registry import register_converter
-from gmn_tf.graph.schema import Activation, EdgeType, NodeType
+from gmn_tf.graph.schema import Activation, EdgeType
 
 
 @register_converter(
@@ -54,54 +52,18 @@ def chosen(pen: Pen, operands: list[Any]) -> Entries:
     return result
 
 
-@register_converter(
-    numpy_ops.LogicalNot, numpy_ops.Floor, numpy_ops.Ceil, numpy_ops.Round, numpy_ops.NanToNum
-)
-def rounding(pen: Pen, operation: Any, x: Entries) -> Entries:
-    return activate(pen, x, Activation.OTHER)
-
-
 @register_converter(numpy_ops.OnesLike, numpy_ops.ZerosLike, numpy_ops.FullLike)
 def constant_like(pen: Pen, operation: Any, x: Entries, *args: Any, **kwargs: Any) -> Entries:
     return pen.constant(np.zeros(x.shape))
 
 
-@register_converter(numpy_ops.Cumsum, numpy_ops.Cumprod, numpy_ops.Argsort, numpy_ops.Diff)
+@register_converter(numpy_ops.Cumsum, numpy_ops.Cumprod, numpy_ops.Diff)
 def in_sequence(pen: Pen, operation: Any, x: Entries, **settings: Any) -> Entries:
     """Results that depend on the order of the entries along an axis."""
     if operation.axis is None:
         x = x.rearrange(lambda a: a.reshape(-1))
     axis = 0 if operation.axis is None else operation.axis
-    return along(pen, x, axis, tuple(pen.call.outputs.shape), ordered=True)
-
-
-@register_converter(numpy_ops.Argmax, numpy_ops.Argmin)
-def place(pen: Pen, operation: Any, x: Entries) -> Entries:
-    axis = operation.axis
-    if axis is None:
-        x, axis = x.rearrange(lambda a: a.reshape(-1)), 0
-    axis %= x.ndim
-    found = along(pen, x, axis, (*x.shape[:axis], 1, *x.shape[axis + 1 :]), ordered=True)
-    shape = tuple(pen.call.outputs.shape)
-    return found.rearrange(lambda a: a.reshape(shape))
-
-
-@register_converter(numpy_ops.Sort)
-def sort(pen: Pen, operation: Any, x: Entries) -> Entries:
-    """The k-th largest is a symmetric function of the entries, so these stay exchangeable."""
-    if operation.axis is None:
-        x = x.rearrange(lambda a: a.reshape(-1))
-    return along(pen, x, operation.axis or 0, tuple(pen.call.outputs.shape), ordered=False)
-
-
-@register_converter(math_ops.TopK)
-def top_k(pen: Pen, operation: Any, x: Entries) -> tuple[Entries, Entries]:
-    """Values and places; places that nothing reads are not drawn, for they would pin what they number."""
-    shape = (*x.shape[:-1], operation.k)
-    values = along(pen, x, -1, shape, ordered=not operation.sorted)
-    if id(pen.call.outputs[1]) not in pen.read:
-        return values, pen.constant(np.zeros(shape))
-    return values, along(pen, x, -1, shape, ordered=True)
+    return along(pen, x, [axis], tuple(pen.call.outputs.shape), ordered=True)
 
 
 @register_converter(numpy_ops.Tril, numpy_ops.Triu)
@@ -133,7 +95,6 @@ def _existing(*names: str) -> list[type]:
         "Equalization", "Resizing", "CenterCrop", "MaxNumBoundingBoxes",
         "RandomColorDegeneration", "RandomElasticTransform", "RandAugment", "AugMix", "CutMix", "MixUp",
     ),
-    image_ops.Resize,
 )  # fmt: skip
 def image_preprocessing(pen: Pen, layer: Any, x: Entries) -> Entries:
     """Augmentation does nothing at inference; resizing and cropping move positions only."""
@@ -146,20 +107,3 @@ def image_preprocessing(pen: Pen, layer: Any, x: Entries) -> Entries:
     if not x.separates(axes):
         raise pen.refuse("resizes axes that hold different nodes")
     return relabel(x, axes, shape, pen.call.number)
-
-
-@register_converter(nn_ops.OneHot, *_existing("CategoryEncoding"))
-def one_hot(pen: Pen, operation: Any, x: Entries, count_weights: Any = None) -> Entries:
-    """A pinned node per category."""
-    shape = tuple(pen.call.outputs.shape)
-    layer = pen.canvas.new_layer()
-    node = pen.canvas.add_nodes(shape[-1], type=NodeType.TOKEN, layer=layer, index=np.arange(shape[-1]))
-    sources = np.unique(x.node[x.node >= 0])
-    pen.canvas.add_edges(
-        sources[:, None],
-        node[None, :],
-        type=EdgeType.OPERAND,
-        layer=layer,
-        entry_position=[np.arange(sources.size)[:, None]],
-    )
-    return fresh(node, shape, range(len(shape) - 1))

@@ -1,0 +1,1 @@
+"""Side-by-side measurements: each compares answers before it times anything."""

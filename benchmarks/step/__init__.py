@@ -1,0 +1,1 @@
+"""The training step of a metanetwork in several forms, a process each."""
