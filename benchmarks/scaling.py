@@ -3,7 +3,9 @@
     .venv/bin/python -m benchmarks.scaling
 
 Run it from the root of the repository. One wide MLP of growing width, from 10^4 to 10^7 edges, each size
-in a process of its own, which is ended when it takes more memory than `--memory` allows.
+in a process of its own, which is ended when it takes more memory than `--memory` allows. Modes: inference
+compiled as one program; streaming, by `call_streaming`; a training step; and a training step that
+computes products again, `recompute=True`.
 """
 
 from __future__ import annotations
@@ -24,10 +26,10 @@ from benchmarks import files, memory, scaling_report
 
 RESULTS = Path(__file__).resolve().parent / "results"
 SIZES = (10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_000, 10_000_000)
-MODES = ("inference", "training")
+MODES = ("inference", "streaming", "training", "recomputing")
 MODEL = {"num_blocks": 3, "node_dim": 32, "edge_dim": 32, "message_dim": 32}
 _SECONDS = 10.0  # readings are taken for about that long, at least 3
-_TOLERANCE = 1e-4
+_TOLERANCE = 1e-5
 _XLA = True
 
 
@@ -57,21 +59,15 @@ def _write(rows: list[dict[str, Any]], options: argparse.Namespace) -> None:
     scaling_report.plot(rows, options.out / "scaling.png")
 
 
-def answer(model: Any, graph: Any, *, chunk: int | None) -> Any:
-    """The metanetwork's answer: the one place that knows how inference runs.
-
-    Args:
-        model: a GraphMetanetwork.
-        graph: a scalar GraphTensor.
-        chunk: edges at a time; None for all at once.
-    """
-    if chunk is not None:
-        raise SystemExit("--chunk: GraphMetanetwork reads a graph whole so far, leave it out")
+def _answer(mode: str, model: Any) -> Any:
+    """The function from a scalar GraphTensor to the metanetwork's answers, float32 [1, 1]."""
+    import numpy as np
     import tensorflow as tf
 
-    if not hasattr(model, "scaling_function"):
-        model.scaling_function = tf.function(lambda g: model(g, training=False), jit_compile=_XLA)
-    return model.scaling_function(graph)
+    if mode == "streaming":
+        return lambda graph: model.call_streaming(graph, progress=False)
+    compiled = tf.function(lambda graph: model(graph, training=False), jit_compile=_XLA)
+    return lambda graph: np.asarray(compiled(graph))
 
 
 def measure(edges: int, *, mode: str, chunk: int | None) -> dict[str, Any]:
@@ -79,7 +75,7 @@ def measure(edges: int, *, mode: str, chunk: int | None) -> dict[str, Any]:
 
     Returns:
         {"edges", "seconds" (median), "compile_seconds", "peak_bytes", "increase_bytes", "difference"}, the
-        last one the relative difference between compiled and plain answers, for graphs small enough.
+        last one the relative difference to the answers for all edges at once, for graphs small enough.
     """
     import gmn_tf  # isort: skip
     import keras
@@ -94,13 +90,19 @@ def measure(edges: int, *, mode: str, chunk: int | None) -> dict[str, Any]:
     graph = parameter_graph.to_graph_tensor(parameter_graph.values(mlp))
     del mlp
     tf.keras.utils.set_random_seed(0)
-    model = gmn_tf.GraphMetanetwork(1, **MODEL)
+    from gmn_tf.layers.edge_stream import default_chunk_size
+
+    size = default_chunk_size(MODEL["edge_dim"]) if chunk is None else chunk
+    model = gmn_tf.GraphMetanetwork(
+        1, edge_chunk_size=size, recompute=mode == "recomputing", max_layers=8, max_groups=8, **MODEL
+    )
     result: dict[str, Any] = {"edges": parameter_graph.num_edges, "width": width}
     del parameter_graph
-    if mode == "inference":
+    if mode in ("inference", "streaming"):
+        answer = _answer(mode, model)
 
         def run() -> Any:
-            return answer(model, graph, chunk=chunk).numpy()
+            return answer(graph)
 
     else:
         step = _train_step(model)
@@ -119,8 +121,10 @@ def measure(edges: int, *, mode: str, chunk: int | None) -> dict[str, Any]:
         readings.append(time.perf_counter() - start)
     result |= {"seconds": statistics.median(readings), "readings": readings}
     result |= {"peak_bytes": memory.peak(), "increase_bytes": memory.peak() - before}
-    if mode == "inference" and result["edges"] <= 1_000_000:  # after the peak has been read
-        plain = model(graph, training=False).numpy()
+    if mode in ("inference", "streaming") and result["edges"] <= 1_000_000:  # after the peak has been read
+        whole = gmn_tf.GraphMetanetwork.from_config({**model.get_config(), "edge_chunk_size": 0})
+        whole.set_weights(model.get_weights())
+        plain = whole(graph, training=False).numpy()
         difference = float(np.abs(plain - first).max() / np.abs(plain).max())
         result |= {"difference": difference, "disagrees": not difference <= _TOLERANCE}
     return result
@@ -189,8 +193,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scaling", description=description)
     add = parser.add_argument
     add("--sizes", type=int, nargs="+", default=SIZES, metavar="EDGES", help="about how many edges")
-    add("--modes", nargs="+", choices=MODES, default=MODES, help="what is timed (both)")
-    add("--chunk", type=int, metavar="EDGES", help="edges at a time in inference (all at once)")
+    add("--modes", nargs="+", choices=MODES, default=MODES, help="what is timed (all)")
+    add("--chunk", type=int, metavar="EDGES", help="edges at a time (1 MB of states; 0: all)")
     add(
         "--memory",
         type=float,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gmn_tf  # noqa: F401  isort: skip
 
+import functools
+
 import tensorflow as tf
 import tensorflow_gnn as tfgnn
 
@@ -18,7 +20,7 @@ from benchmarks.step.tensorflow_training import (
     graph_tensor,
     readout,
 )
-from gmn_tf.layers.edge_stream import default_chunk_size
+from gmn_tf.layers.edge_stream import EdgeStream, default_chunk_size
 from gmn_tf.layers.topology import topology
 from gmn_tf.models.block import MetanetworkBlock
 
@@ -55,10 +57,10 @@ def trunk(problem: Problem) -> Training:
     ]
     dense = tf.keras.layers.Dense(1, name="readout")
 
-    chunk_size = default_chunk_size(problem.width)
+    divide = functools.partial(EdgeStream.of, chunk_size=default_chunk_size(problem.width))
 
     def forward(graph: tfgnn.GraphTensor) -> tf.Tensor:
-        shape = topology(graph, {}, chunk_size)
+        shape = topology(graph, {}, divide)
         nodes = graph.node_sets[NODE_SET][tfgnn.HIDDEN_STATE]
         edges = shape.stream.pad(graph.edge_sets[EDGE_SET][tfgnn.HIDDEN_STATE])
         states = nodes, edges, None

@@ -145,10 +145,10 @@ class EdgeConditionedConvolution(tfgnn.keras.layers.AnyToAnyConvolutionBase):
         """Zeros in the shapes of `sums`."""
         return empty_sums(self._names, num_nodes, self.message_dim, self.num_heads)
 
-    def finish(self, sums: Mapping[str, tf.Tensor], topology: Topology) -> tf.Tensor:
+    def finish(self, sums: Mapping[str, tf.Tensor], tables: Columns, topology: Topology) -> tf.Tensor:
         """The result [N, units] from the sums over all edges."""
         with tf.name_scope(self.name):
-            return self._finish(sums, topology.degree[self.receives_at])
+            return self._finish(sums, topology.degree[self.receives_at], tables.get("maximum"))
 
     # ---- as a TF-GNN convolution ---------------------------------------------------------------------
 
@@ -169,7 +169,7 @@ class EdgeConditionedConvolution(tfgnn.keras.layers.AnyToAnyConvolutionBase):
         if self._receiver is not None:
             message += broadcast_from_receiver(self._receiver(receiver_input))
         message = tf.nn.silu(message)  # [E, message_dim]
-        maximum = logits = None
+        largest = maximum = logits = None
         if self.needs_maximum:
             largest = pool_to_receiver(tf.stop_gradient(message), reduce_type="max_no_inf")
             maximum = tf.cast(broadcast_from_receiver(largest), tf.float32)
@@ -177,7 +177,9 @@ class EdgeConditionedConvolution(tfgnn.keras.layers.AnyToAnyConvolutionBase):
             logits = tf.matmul(message, tf.cast(self._attention, message.dtype))
         total = lambda values: pool_to_receiver(values, reduce_type="sum")  # noqa: E731
         sums = edge_sums(self._names, message, total, logits=logits, maximum=maximum)
-        return self._finish(sums, total(tf.ones_like(message[:, :1], tf.float32)))
+        return self._finish(sums, total(tf.ones_like(message[:, :1], tf.float32)), largest)
 
-    def _finish(self, sums: Mapping[str, tf.Tensor], degree: tf.Tensor) -> tf.Tensor:
-        return self._output(reduce(self._names, sums, degree))
+    def _finish(
+        self, sums: Mapping[str, tf.Tensor], degree: tf.Tensor, maximum: tf.Tensor | None
+    ) -> tf.Tensor:
+        return self._output(reduce(self._names, sums, degree, maximum=maximum))

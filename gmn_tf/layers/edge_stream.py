@@ -39,7 +39,7 @@ def gather(table: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
     return tf.gather(table, tf.maximum(rows, 0))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class EdgeStream:
     """Columns of E edges, padded to `num_chunks` chunks of `chunk_size`.
 
@@ -57,7 +57,7 @@ class EdgeStream:
     chunk_size: int
 
     @classmethod
-    def of(cls, columns: Columns, chunk_size: int) -> EdgeStream:
+    def of(cls, columns: Columns, chunk_size: int = 0) -> EdgeStream:
         """A stream of int32 [E, ...] columns; 0, or a size of E or more, does not divide it."""
         first = next(iter(columns.values()))
         static = first.shape[0]

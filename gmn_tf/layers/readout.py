@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -53,19 +54,21 @@ class GroupReadout(tf.keras.layers.Layer):
         group_dropout_rate: float = 0.0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        # Edge states stay as they are until a chunk of them is read.
+        super().__init__(autocast=False, **kwargs)
         self.units, self.hidden_dim = units, hidden_dim
         self.num_heads, self.dropout_rate = num_heads, dropout_rate
         self.group_dropout_rate = group_dropout_rate
-        dense = tf.keras.layers.Dense
-        self._group_dropout = tf.keras.layers.Dropout(group_dropout_rate, noise_shape=(None, 1))
+        dtype = self.dtype_policy
+        dense = functools.partial(tf.keras.layers.Dense, dtype=dtype)
+        self._group_dropout = tf.keras.layers.Dropout(group_dropout_rate, noise_shape=(None, 1), dtype=dtype)
         self._pooled = dense(hidden_dim, name="pooled")
         self._label = dense(2 * hidden_dim, name="label")
         self._encode = dense(hidden_dim, "silu", name="encode")
         self._query = dense(num_heads, name="query")
-        self._norm = tf.keras.layers.LayerNormalization(name="norm")
+        self._norm = tf.keras.layers.LayerNormalization(name="norm", dtype=dtype)
         self._hidden = dense(2 * hidden_dim, "silu", name="hidden")
-        self._dropout = tf.keras.layers.Dropout(dropout_rate)
+        self._dropout = tf.keras.layers.Dropout(dropout_rate, dtype=dtype)
         # Answers start near zero: the first steps fit the mean instead of undoing noise.
         start = tf.keras.initializers.RandomNormal(stddev=0.01)
         self._output = dense(units, kernel_initializer=start, name="output")
@@ -86,9 +89,10 @@ class GroupReadout(tf.keras.layers.Layer):
     ) -> tf.Tensor:
         nodes, edges, topology, groups, labels, statistics = inputs
         components, slots = groups.shape
-        pooled = _moments(edges, topology.stream, groups)
+        labels = tf.cast(labels, self.compute_dtype)
+        pooled = _moments(edges, topology.stream, groups, self.compute_dtype)
         if statistics is not None:
-            pooled.append(statistics)
+            pooled.append(tf.cast(statistics, self.compute_dtype))
         p = self._group_dropout(tf.concat(pooled, axis=-1))
         label = self._label(labels)
         gain, shift = label[:, : self.hidden_dim], label[:, self.hidden_dim :]
@@ -105,25 +109,27 @@ class GroupReadout(tf.keras.layers.Layer):
         average = tf.reduce_sum(encoded, axis=1) / tf.maximum(tf.reduce_sum(used, axis=1), 1.0)
         edges = tf.reduce_sum(tf.reshape(groups.count, [components, slots]), axis=1)
         joined = self._dropout(
-            self._norm(tf.concat([average, heads, *_node_moments(nodes, topology)], axis=-1))
+            self._norm(
+                tf.concat([average, heads, *_node_moments(nodes, topology, self.compute_dtype)], axis=-1)
+            )
         )
-        joined = tf.concat([joined, log_count(edges)], axis=-1)
+        joined = tf.concat([joined, tf.cast(log_count(edges), joined.dtype)], axis=-1)
         return self._output(self._dropout(self._hidden(joined)))
 
 
-def _moments(edges: tf.Tensor, stream: EdgeStream, groups: EdgeGroups) -> list[tf.Tensor]:
-    """Mean and deviation of the edge states in each group, float32 [C * S, .] each.
+def _moments(edges: tf.Tensor, stream: EdgeStream, groups: EdgeGroups, dtype: str) -> list[tf.Tensor]:
+    """Mean and deviation of the edge states in each group, [C * S, .] each.
 
     Two passes, so that the deviation of a single edge is exactly 0.
     """
-    share = 1.0 / tf.cast(tf.maximum(groups.count, 1), tf.float32)[:, tf.newaxis]
+    share = 1.0 / tf.cast(tf.maximum(groups.count, 1), dtype)[:, tf.newaxis]
 
     def average(function: Callable[..., tf.Tensor], tables: Columns) -> tf.Tensor:
         def update(columns: Columns, inputs: Columns, tables: Columns, *_: Any) -> Any:
-            values = function(tf.cast(inputs["state"], tf.float32), columns, tables)
+            values = function(tf.cast(inputs["state"], dtype), columns, tables)
             return {}, {"sum": tf.math.unsorted_segment_sum(values, columns[GROUP], groups.num_groups)}
 
-        zeros = tf.zeros([groups.num_groups, edges.shape[-1]])
+        zeros = tf.zeros([groups.num_groups, edges.shape[-1]], dtype)
         return stream.map(update, {"state": edges}, tables, sums={"sum": zeros})[1]["sum"] * share
 
     mean = average(lambda state, columns, tables: state, {})
@@ -134,8 +140,8 @@ def _moments(edges: tf.Tensor, stream: EdgeStream, groups: EdgeGroups) -> list[t
     return [mean, tf.sqrt(spread + _SMALLEST)]
 
 
-def _node_moments(nodes: tf.Tensor, topology: Topology) -> list[tf.Tensor]:
-    nodes = tf.cast(nodes, tf.float32)
+def _node_moments(nodes: tf.Tensor, topology: Topology, dtype: str) -> list[tf.Tensor]:
+    nodes = tf.cast(nodes, dtype)
     mean = topology.mean_of_nodes(nodes)
     there = tf.gather(mean, topology.node_component)
     return [mean, tf.sqrt(topology.mean_of_nodes(tf.square(nodes - there)) + _SMALLEST)]

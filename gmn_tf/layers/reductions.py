@@ -2,7 +2,8 @@
 
 Sums can be taken over one chunk of edges after the other and over devices, in any order; so every
 reduction here is a function of sums: a mean is a sum over the degree, attention is a weighted sum over
-the sum of the weights, a maximum is the mean of the messages that attain it.
+the sum of the weights. A maximum is found beforehand; its gradient is that of the mean of the messages
+that attain it.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ _LARGEST_LOGIT = 5.0
 """Attention logits are bounded to +-5, as GRIT (Ma et al. 2023) bounds them: no exponential overflows,
 so that no maximum has to be known before the first sum."""
 
-_TIE = 1e-6
-"""Messages this close to the maximum, relative to it, attain it: a second pass may round otherwise."""
+_TIE = 1e-5
+"""Messages this close to the maximum, relative to it, share its gradient: passes may round differently."""
 
 
 def reduce_types(reduce_type: str) -> list[str]:
@@ -84,17 +85,26 @@ def edge_sums(
     return sums
 
 
-def reduce(names: list[str], sums: Mapping[str, tf.Tensor], degree: tf.Tensor) -> tf.Tensor:
+def reduce(
+    names: list[str],
+    sums: Mapping[str, tf.Tensor],
+    degree: tf.Tensor,
+    *,
+    maximum: tf.Tensor | None = None,
+) -> tf.Tensor:
     """From sums over all edges to the reductions, [N, dim * len(names)]; 0 where no edge ends.
 
     Args:
         degree: float32 [N, 1], edges at each node.
+        maximum: float32 [N, dim], for "max".
     """
     at_least_one = tf.maximum(degree, 1.0)
     reduced = []
     for name in names:
         if name == "max":
-            reduced.append(sums["attaining"] / tf.maximum(sums["attained"], 1.0))
+            assert maximum is not None
+            attained = sums["attaining"] / tf.maximum(sums["attained"], 1.0)
+            reduced.append(maximum + attained - tf.stop_gradient(attained))
         elif name == "attention":
             inverse = tf.math.reciprocal_no_nan(sums["weight"])
             reduced.append(by_head(sums["weighted"], inverse))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import tensorflow as tf
@@ -17,7 +18,7 @@ SOURCE, TARGET, COMPONENT = "source", "target", "component"
 ENDS = {tfgnn.SOURCE: SOURCE, tfgnn.TARGET: TARGET}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Topology:
     """N nodes, E edges, C components.
 
@@ -43,12 +44,14 @@ class Topology:
         return total / tf.cast(self.component_nodes, states.dtype)
 
 
-def topology(graph: tfgnn.GraphTensor, columns: Columns, chunk_size: int) -> Topology:
+def topology(
+    graph: tfgnn.GraphTensor, columns: Columns, make_stream: Callable[[Columns], EdgeStream]
+) -> Topology:
     """The topology of a scalar GraphTensor.
 
     Args:
         columns: further int32 [E, ...] columns that the stream shall carry.
-        chunk_size: as of `EdgeStream.of`.
+        make_stream: from all columns to the stream, such as `EdgeStream.of` with a chunk size.
     """
     nodes, edges = graph.node_sets[schema.NODE_SET], graph.edge_sets[schema.EDGE_SET]
     some = next(iter(nodes.features.values()))
@@ -67,7 +70,7 @@ def topology(graph: tfgnn.GraphTensor, columns: Columns, chunk_size: int) -> Top
 
     ends = {SOURCE: tf.cast(source, tf.int32), TARGET: tf.cast(target, tf.int32), COMPONENT: component}
     return Topology(
-        stream=EdgeStream.of({**ends, **columns}, chunk_size),
+        stream=make_stream({**ends, **columns}),
         num_nodes=num_nodes,
         num_components=components,
         node_component=tfgnn.broadcast_context_to_nodes(graph, schema.NODE_SET, feature_value=numbers),

@@ -115,6 +115,11 @@ class MetanetworkBlock(tf.keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), **self._settings}
 
+    @property
+    def num_passes(self) -> int:
+        """How often all edges are gone through."""
+        return 1 + sum(convolution.needs_maximum for convolution in self._convolutions)
+
     def call(self, inputs: tuple[States, Topology], training: bool | None = None) -> States:
         (nodes, edges, context), topology = inputs
         stream, num_nodes = topology.stream, topology.num_nodes
@@ -173,11 +178,10 @@ class MetanetworkBlock(tf.keras.layers.Layer):
         edges = results[_STATE]
         if self._node_state is None:
             return nodes, edges, context
-        incoming = [
-            convolution.finish({name: found[f"{convolution.name}/{name}"] for name in names}, topology)
-            for convolution in self._convolutions
-            for names in [convolution.empty_sums(0)]
-        ]
+        incoming = []
+        for convolution in self._convolutions:
+            own = {name: found[f"{convolution.name}/{name}"] for name in convolution.empty_sums(0)}
+            incoming.append(convolution.finish(own, tables[convolution.name], topology))
         of_nodes = [tf.add_n(incoming)]
         if context is not None:
             of_nodes.append(tf.gather(context, topology.node_component))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import functools
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,11 @@ from gmn_tf.errors import SchemaError
 from gmn_tf.graph import schema
 from gmn_tf.graph.tensor import assemble
 from gmn_tf.layers.edge_encoder import EdgeEncoder
-from gmn_tf.layers.edge_stream import default_chunk_size
+from gmn_tf.layers.edge_stream import Columns, EdgeStream, default_chunk_size
 from gmn_tf.layers.group_encoder import GroupEncoder
 from gmn_tf.layers.group_statistics import NUM_STATISTICS, group_statistics
 from gmn_tf.layers.groups import GROUP, EdgeGroups, edge_groups
+from gmn_tf.layers.host_stream import HostStream
 from gmn_tf.layers.label_normalizer import LabelNormalizer
 from gmn_tf.layers.label_statistics import LabelStatistics
 from gmn_tf.layers.names import PACKAGE
@@ -24,6 +26,8 @@ from gmn_tf.layers.node_encoder import NodeEncoder
 from gmn_tf.layers.readout import GroupReadout
 from gmn_tf.layers.topology import topology
 from gmn_tf.models.block import MetanetworkBlock
+from gmn_tf.models.presets import preset
+from gmn_tf.models.streaming import edge_progress
 
 
 @tf.keras.utils.register_keras_serializable(package=PACKAGE)
@@ -153,7 +157,9 @@ class GraphMetanetwork(tf.keras.Model):
         self.per_edge = output == "edge"
         self.num_channels, self.global_dim = num_channels, global_dim
         self.max_layers, self.max_groups = max_layers, max_groups
-        self._normalizer = LabelNormalizer(num_channels, max_layers=max_layers, name="values")
+        # Under mixed precision neither weights as they come in nor answers are rounded.
+        final = "float32" if tf.as_dtype(self.compute_dtype).size < 4 else None
+        self._normalizer = LabelNormalizer(num_channels, max_layers=max_layers, dtype=final, name="values")
         self._node_encoder = NodeEncoder(node_dim, num_indices=num_indices, name="nodes")
         self._group_encoder = GroupEncoder(edge_dim, name="labels")
         self._edge_encoder = EdgeEncoder(
@@ -178,14 +184,14 @@ class GraphMetanetwork(tf.keras.Model):
         ]
         self._statistics_normalizer = self._readout = self._edge_output = self._step = None
         if self.per_edge:
-            self._edge_output = tf.keras.layers.Dense(units, name="edge_output")
+            self._edge_output = tf.keras.layers.Dense(units, dtype=final, name="edge_output")
             if initial_step is not None:
                 start = tf.keras.initializers.Constant(initial_step)
                 self._step = self.add_weight("step", (), initializer=start)
         else:
             if readout_statistics:
                 self._statistics_normalizer = LabelNormalizer(
-                    self.num_statistics, max_layers=max_layers, name="statistics"
+                    self.num_statistics, max_layers=max_layers, dtype=final, name="statistics"
                 )
             self._readout = [
                 GroupReadout(
@@ -194,11 +200,25 @@ class GraphMetanetwork(tf.keras.Model):
                     num_heads=readout_heads,
                     dropout_rate=readout_dropout_rate,
                     group_dropout_rate=group_dropout_rate,
+                    dtype=final,
                     name="readout" if readout_members == 1 else f"readout_{member}",
                 )
                 for member in range(readout_members)
             ]
         self(_smallest_graph(num_channels))
+
+    @classmethod
+    def from_preset(cls, size: str, /, units: int = 1, **kwargs: Any) -> GraphMetanetwork:
+        """A metanetwork of a named size: "tiny", "small" or "paper" (`gmn_tf.models.presets`).
+
+        Args:
+            size: which one.
+            units, kwargs: as of the class; they win over the preset's.
+
+        Raises:
+            SchemaError: there is no such preset.
+        """
+        return cls(units, **{**preset(size), **kwargs})
 
     def get_config(self) -> dict[str, Any]:
         return {"name": self.name, **self._settings}
@@ -208,12 +228,44 @@ class GraphMetanetwork(tf.keras.Model):
         return cls(**config)
 
     def call(self, graph: tfgnn.GraphTensor, training: bool | None = None) -> tf.Tensor:
+        num_edges = graph.edge_sets[schema.EDGE_SET][schema.TYPE].shape[0]
+        divide = functools.partial(EdgeStream.of, chunk_size=self._chunk_size(num_edges))
+        return self._answer(graph, divide, training)
+
+    def call_streaming(
+        self, graph: tfgnn.GraphTensor, *, chunk_size: int = 65536, progress: bool = True
+    ) -> np.ndarray:
+        """The same answers with bounded memory: one state per edge is held, everything else per chunk.
+
+        For networks of tens of millions of weights. Not differentiable, not to be traced.
+
+        Args:
+            graph: as of `call`.
+            chunk_size: edges worked on at a time.
+            progress: whether a bar shows how many edges are done.
+
+        Returns:
+            float32 [num_components, units], or [num_edges, units].
+        """
+        readouts = 2 * len(self._readout or ())
+        passes = 1 + sum(block.num_passes for block in self._blocks) + readouts
+        total = passes * int(graph.edge_sets[schema.EDGE_SET].total_size)
+        with edge_progress(total, show=progress) as advance:
+            divide = functools.partial(HostStream.of, chunk_size=chunk_size, advance=advance)
+            return np.asarray(self._answer(graph, divide))
+
+    def _answer(
+        self,
+        graph: tfgnn.GraphTensor,
+        make_stream: Callable[[Columns], EdgeStream],
+        training: bool | None = None,
+    ) -> tf.Tensor:
         edge_set = graph.edge_sets[schema.EDGE_SET]
         groups = self.groups(graph)
         labels = self._group_encoder(groups)
         values = self._normalizer((edge_set[schema.TYPE], edge_set[schema.LAYER], edge_set[schema.VALUE]))
         columns = {GROUP: groups.of_edge, **self._edge_encoder.columns(graph)}
-        shape = topology(graph, columns, self._chunk_size(groups.of_edge.shape[0]))
+        shape = topology(graph, columns, make_stream)
         nodes = self._node_encoder(graph)
         edges = self._edge_encoder((shape.stream, labels, values))
         context = tf.zeros([shape.num_components, self.global_dim], nodes.dtype) if self.global_dim else None
@@ -221,7 +273,7 @@ class GraphMetanetwork(tf.keras.Model):
             nodes, edges, context = block(((nodes, edges, context), shape))
         if self._edge_output is not None:
             answer = self._edge_output(shape.stream.unpad(edges))
-            return answer if self._step is None else self._step * answer
+            return answer if self._step is None else tf.cast(self._step, answer.dtype) * answer
         statistics = None
         if self._statistics_normalizer is not None:
             raw = group_statistics(groups, edge_set[schema.VALUE], bundled=self.bundled)

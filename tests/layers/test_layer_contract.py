@@ -20,6 +20,7 @@ import gmn_tf.layers  # noqa: E402
 from gmn_tf.graph import schema  # noqa: E402
 from gmn_tf.layers.convolution import EdgeConditionedConvolution  # noqa: E402
 from gmn_tf.layers.edge_encoder import EdgeEncoder  # noqa: E402
+from gmn_tf.layers.edge_stream import EdgeStream  # noqa: E402
 from gmn_tf.layers.edge_update import EdgeUpdate  # noqa: E402
 from gmn_tf.layers.group_encoder import GroupEncoder  # noqa: E402
 from gmn_tf.layers.groups import GROUP, edge_groups  # noqa: E402
@@ -74,7 +75,8 @@ def adapted_normalizer():
 
 
 def shape_of(graph, columns=None, chunk_size=0):
-    return topology(graph, {GROUP: groups(graph).of_edge, **(columns or {})}, chunk_size)
+    columns = {GROUP: groups(graph).of_edge, **(columns or {})}
+    return topology(graph, columns, partial(EdgeStream.of, chunk_size=chunk_size))
 
 
 def encode_edges(layer, graph, chunk_size=0):

@@ -1,3 +1,4 @@
+import re
 import sys
 from pathlib import Path
 
@@ -130,6 +131,20 @@ def test_chunks_of_edges_give_the_same_answers_and_gradients(options, output):
         found.append((answers, flat))
     for whole, chunks in zip(*found, strict=True):
         assert_close(chunks, whole)
+
+
+@pytest.mark.parametrize("output", ["graph", "edge"])
+def test_streaming_gives_the_same_answers(options, output, capsys):
+    graph = merge(small_cnn(0), small_cnn(1, channels=(2, 6, 3)))
+    values = graph.edge_sets[schema.EDGE_SET][schema.VALUE].numpy()
+    model = make(options, output=output)
+    answers = model.call_streaming(graph, chunk_size=100, progress=False)
+    assert_close(answers, model(graph))
+    np.testing.assert_array_equal(graph.edge_sets[schema.EDGE_SET][schema.VALUE], values)
+    assert capsys.readouterr().out == ""
+    model.call_streaming(graph, chunk_size=100)
+    done, total = re.search(r"edges .* (\d+)/(\d+)", capsys.readouterr().out).groups()
+    assert done == total and int(total) % len(values) == 0
 
 
 def test_saved_weights_give_the_same_answers(model, tmp_path):
