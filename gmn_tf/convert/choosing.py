@@ -12,35 +12,26 @@ from typing import Any
 import numpy as np
 
 from gmn_tf.convert.elementwise import broadcast_entries, combine
-from gmn_tf.convert.entries import Choices, Entries, fresh, index_along, relabel, varying_axes
-from gmn_tf.convert.groups import mix, reduce
+from gmn_tf.convert.entries import Choices, Entries, fresh, relabel, varying_axes
+from gmn_tf.convert.groups import along
 from gmn_tf.convert.pen import Pen
 from gmn_tf.convert.relations import first_along
 from gmn_tf.graph.schema import EdgeType, NodeType
 
 
-def ranked(pen: Pen, x: Entries, axis: int, count: int) -> tuple[Entries, Entries]:
-    """The `count` first entries of `x` along `axis` in order of value, and their indices.
+def places(pen: Pen, x: Entries, ranked: Entries, axis: int) -> Entries:
+    """Where along `axis` the entries `ranked` of `x`, an order of them by value, stand in it.
 
-    Values are a symmetric function of the nodes along the axis; so is what the indices carry, beside
+    They carry what the ranked entries carry, a symmetric function of the nodes along the axis, beside
     the nodes that they choose among.
     """
-    x = pen.with_nodes(x)
-    shape = tuple(count if a == axis else s for a, s in enumerate(x.shape))
+    indices = pen.local(ranked, result=1)
     if x.separates([axis]):
-        values = relabel(x, [axis], shape, pen.call.number)
-        return values, pen.local(values, result=1)
-    values = _ranks(reduce(pen, x, [axis], keepdims=True), axis, shape)
-    indices = pen.local(values, result=1)
+        return indices
     line = first_along(x.node, set(range(x.ndim)) - {axis}).reshape(-1)
     if varying_axes(x.node) != (axis,) or np.unique(line).size != line.size:
-        return values, _pin(pen, indices, np.unique(x.node))
-    return values, Choices(indices.node, indices.coordinates, indices.via, indices.copied, line)
-
-
-def _ranks(x: Entries, axis: int, shape: tuple[int, ...]) -> Entries:
-    """As many entries along `axis` as are ranked, each with its rank."""
-    return x.rearrange(lambda a: np.broadcast_to(a, shape)).with_coordinates(index_along(shape, axis))
+        return _pin(pen, indices, np.unique(x.node))
+    return Choices(indices.node, indices.coordinates, indices.via, indices.copied, line)
 
 
 def pinned(pen: Pen, item: Any) -> Any:
@@ -85,7 +76,7 @@ def read_at(pen: Pen, x: Entries, indices: Entries, axis: int, shape: tuple[int,
             line = first_along(x.node, set(range(x.ndim)) - {axis}).reshape(-1)
             if not np.array_equal(line, indices.among):
                 x = combine(pen, [x, scores], edge_type=EdgeType.OPERAND, commutative=False)
-            return _ranks(reduce(pen, x, [axis], keepdims=True), axis, shape)
+            return along(pen, x, [axis], shape, ordered=False)
     x = _joined(pen, x, [axis])
     there = (*x.shape[:axis], indices.shape[axis], *x.shape[axis + 1 :])
     operands = [broadcast_entries(e, shape) for e in (relabel(x, [axis], there, pen.call.number), indices)]
@@ -94,13 +85,7 @@ def read_at(pen: Pen, x: Entries, indices: Entries, axis: int, shape: tuple[int,
 
 def _joined(pen: Pen, x: Entries, axes: list[int]) -> Entries:
     """`x` with nodes that do not vary along `axes`: where they do, each result may be any of them."""
-    if x.separates(axes):
-        return x
-    shape = tuple(1 if a in axes else s for a, s in enumerate(x.shape))
-    numbers = np.moveaxis(np.arange(int(np.prod(x.shape))).reshape(x.shape), axes, range(-len(axes), 0))
-    joined = mix(pen, x, shape, numbers.reshape(int(np.prod(shape)), -1), ordered=True)
-    spread = joined.rearrange(lambda a: np.broadcast_to(a, x.shape))
-    return spread.with_coordinates(*(index_along(x.shape, a) for a in axes))
+    return x if x.separates(axes) else along(pen, x, axes, x.shape, ordered=True)
 
 
 def _along(nodes: np.ndarray, axis: int, shape: tuple[int, ...]) -> np.ndarray:

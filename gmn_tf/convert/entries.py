@@ -134,6 +134,33 @@ class Weights(Entries):
         return Weights(self.node, via=np.broadcast_to(np.int64(call), self.shape))
 
 
+class Composed(Entries):
+    """A sum of matrix products of variables, such as W + A B, that nothing has read yet.
+
+    A kernel of this form is applied term by term, factor by factor: x W + (x A) B, so that every weight
+    is on an edge from the node it reads and the inner dimension of a product stays free.
+
+    Attributes:
+        terms: each a tuple of one variable, or of two whose product over the last axis of the first and
+            the first axis of the second it is.
+    """
+
+    terms: tuple[tuple[Weights, ...], ...]
+
+    def __init__(self, terms: Sequence[tuple[Weights, ...]], shape: Sequence[int]) -> None:
+        object.__setattr__(self, "terms", tuple(terms))
+        super().__init__(np.broadcast_to(np.int64(-1), tuple(shape)))
+
+    def applied(self, call: int) -> Composed:
+        """The same sum, every term scaled by one constant."""
+        return Composed([(*term[:-1], term[-1].applied(call)) for term in self.terms], self.shape)
+
+    def transposed(self) -> Composed:
+        """The sum of two axes, exchanged."""
+        turned = [tuple(Weights(w.node.T, via=w.via.T) for w in reversed(term)) for term in self.terms]
+        return Composed(turned, self.shape[::-1])
+
+
 @dataclasses.dataclass(frozen=True)
 class Choices(Entries):
     """Entries that are indices along an axis of free nodes: which experts, which classes were chosen.

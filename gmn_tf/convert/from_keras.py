@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections import Counter
 from typing import Any
@@ -14,15 +15,16 @@ from keras import KerasTensor, Layer, tree
 from gmn_tf.convert.check_identity import assert_identity
 from gmn_tf.convert.choosing import pinned
 from gmn_tf.convert.converters.activations import is_known
-from gmn_tf.convert.entries import Entries, Weights, varying_axes
+from gmn_tf.convert.entries import Choices, Composed, Entries, Weights, varying_axes
+from gmn_tf.convert.opaque import opaque
 from gmn_tf.convert.pen import Pen, Slots
-from gmn_tf.convert.registry import find_converter, takes_choices, takes_weights, way_out
+from gmn_tf.convert.registry import find_converter, takes_choices, takes_composed, takes_weights, way_out
 from gmn_tf.convert.relations import first_along, unique_rows
 from gmn_tf.convert.running import fitting_runner
 from gmn_tf.convert.ties import tie
 from gmn_tf.convert.tokens import token_inputs
-from gmn_tf.convert.trace import Trace, trace
-from gmn_tf.convert.variables import materialized
+from gmn_tf.convert.trace import Call, Trace, trace
+from gmn_tf.convert.variables import entrywise, materialized
 from gmn_tf.errors import ConversionError, GmnError, UnsupportedLayerError
 from gmn_tf.graph import schema
 from gmn_tf.graph.canvas import Canvas
@@ -82,7 +84,12 @@ def _empty_frozen_edges(canvas: Canvas, layout: WeightLayout) -> None:
 
 
 def is_leaf(operation: Any) -> bool:
-    """Whether an operation is drawn as it is; one with an activation of the user's own is opened."""
+    """Whether an operation is drawn as it is.
+
+    One with an activation of the user's own is opened, and one whose kernel is a sum (LoRA).
+    """
+    if getattr(operation, "lora_enabled", False) and not getattr(operation, "quantization_mode", None):
+        return False
     return find_converter(operation) is not None and is_known(getattr(operation, "activation", None))
 
 
@@ -116,6 +123,8 @@ def _draw(traced: Trace, pen: Pen, slots: Slots) -> dict[int, Entries]:
     for tensor, constant in traced.constants:
         values[id(tensor)] = pen.constant(constant)
 
+    read = [traced.outputs, *((call.args, call.kwargs) for call in traced.calls)]
+    pen.read = {id(t) for t in tree.flatten(read) if isinstance(t, KerasTensor)}
     repeats = Counter(id(c.operation) for c in traced.calls if _has_weights(c.operation))
     done: Counter[int] = Counter()
     memories: dict[int, dict[str, Any]] = {}
@@ -131,24 +140,22 @@ def _draw(traced: Trace, pen: Pen, slots: Slots) -> dict[int, Entries]:
         pen.repeat = done[key] if weighted else 0
         pen.memory = memories.setdefault(key, {}) if weighted else {}
         done[key] += 1
-        converter = find_converter(call.operation)
-        assert converter is not None
+        converter = functools.partial(opaque, refusal=call.refusal) if call.refusal else _converter(call)
         before = pen.canvas.num_layers
         try:
             args, kwargs = tree.map_structure(entries_of, (call.args, call.kwargs))
-            if not takes_weights(converter):
-                args, kwargs = tree.map_structure(lambda x: materialized(pen, x), (args, kwargs))
-            if not takes_choices(converter):
-                args, kwargs = tree.map_structure(lambda x: pinned(pen, x), (args, kwargs))
+            args, kwargs = _prepared(pen, converter, call.operation, args, kwargs)
             result = converter(pen, call.operation, *args, **kwargs)
         except GmnError as error:
             if call.path in str(error):
                 raise
             raise type(error)(f"{call.path!r} ({type(call.operation).__name__}): {error}") from error
-        except Exception as error:  # a way to call the operation that its converter does not know
+        except Exception as error:
+            shapes = [tuple(t.shape) for t in tree.flatten(call.args) if isinstance(t, KerasTensor)]
             raise UnsupportedLayerError(
-                f"{call.path!r} ({type(call.operation).__name__}) could not be drawn, its converter raised "
-                f"{type(error).__name__}: {error}; {way_out(call.operation)}"
+                f"the converter of {call.path!r} ({type(call.operation).__name__}) failed on inputs of "
+                f"shapes {shapes} with {type(error).__name__}: {str(error).partition(chr(10))[0]}; "
+                f"{way_out(call.operation)}"
             ) from error
         for number in range(before, pen.canvas.num_layers):
             pen.layer_names[number] = f"{call.path.partition('/')[2]} ({type(call.operation).__name__})"
@@ -164,10 +171,33 @@ def _draw(traced: Trace, pen: Pen, slots: Slots) -> dict[int, Entries]:
                     f"the converter of {call.path!r} ({type(call.operation).__name__}) drew shape "
                     f"{entries.shape}, its layer gives {tuple(tensor.shape)}"
                 )
-            if not isinstance(entries, Weights):
+            if not isinstance(entries, (Weights, Composed)):
                 assert_identity(entries, call.path)
             values[id(tensor)] = entries
     return values
+
+
+def _converter(call: Call) -> Any:
+    converter = find_converter(call.operation)
+    assert converter is not None
+    return converter
+
+
+def _prepared(pen: Pen, converter: Any, operation: Any, args: Any, kwargs: Any) -> Any:
+    """Arguments with nodes in place of the variables and choices that the converter does not take as such."""
+    given = [e for e in tree.flatten((args, kwargs)) if isinstance(e, Entries)]
+    alone = not isinstance(operation, Layer) and all(isinstance(e, (Weights, Composed)) for e in given)
+
+    def prepare(item: Any) -> Any:
+        if isinstance(item, Composed):
+            return item if takes_composed(converter) else entrywise(pen, item)
+        if isinstance(item, Choices):
+            return item if takes_choices(converter) else pinned(pen, item)
+        if takes_weights(converter):
+            return item
+        return entrywise(pen, item) if alone else materialized(pen, item)
+
+    return tree.map_structure(prepare, (args, kwargs))
 
 
 def _has_weights(operation: Any) -> bool:

@@ -104,6 +104,29 @@ def reduce(pen: Pen, x: Entries, axes: Sequence[int], *, keepdims: bool = False)
     return result.rearrange(lambda a: a.reshape([s for i, s in enumerate(a.shape) if i not in axes]))
 
 
+def along(pen: Pen, x: Entries, axes: Sequence[int], shape: Sequence[int], *, ordered: bool) -> Entries:
+    """Every result entry is a function of all entries of `x` along `axes` that lie where it lies.
+
+    Along positions entries stay with their nodes; where several nodes meet, they have one result node,
+    whose entries are the results in order (the k-th largest, the sum of the first k).
+
+    Args:
+        pen: draws.
+        x: the tensor read.
+        axes: along which the function reads.
+        shape: the result's shape: that of `x` but along `axes`.
+        ordered: whether the function is not symmetric in the entries that it reads.
+    """
+    axes = sorted({a % x.ndim for a in axes})
+    if x.separates(axes):
+        return relabel(x, axes, shape, pen.call.number)
+    single = tuple(1 if a in axes else s for a, s in enumerate(x.shape))
+    numbers = np.moveaxis(np.arange(int(np.prod(x.shape))).reshape(x.shape), axes, range(-len(axes), 0))
+    met = mix(pen, x, single, numbers.reshape(int(np.prod(single)), -1), ordered=ordered)
+    spread = met.rearrange(lambda a: np.broadcast_to(a, tuple(shape)))
+    return spread.with_coordinates(*(index_along(shape, a) for a in axes if shape[a] > 1))
+
+
 def mix(pen: Pen, x: Entries, shape: Sequence[int], windows: np.ndarray, *, ordered: bool = False) -> Entries:
     """Every result entry is one function of a window of entries of `x` that hold several nodes.
 

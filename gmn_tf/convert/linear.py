@@ -88,7 +88,7 @@ def linear(
             `mixing` may change its size). Not for convolutions.
         mixing: what a kernel that reads several rows at once does to them.
     """
-    x = pen.with_nodes(x)
+    x = pen.with_nodes(x, per_feature=True)
     table = _Table(x, feature_axes)
     features = tuple(x.shape[a] for a in feature_axes)
     results = tuple(out_shape[a] for a in out_axes)

@@ -14,8 +14,6 @@ from keras import KerasTensor, Operation, layers, ops
 from keras.src.ops import core as core_ops
 from keras.src.ops import numpy as numpy_ops
 
-from gmn_tf.errors import UnsupportedLayerError
-
 
 class TakeStep(Operation):
     """One step of a sequence: [batch, time, ...] -> [batch, ...]."""
@@ -63,12 +61,10 @@ class Attach(Operation):
 def open_recurrent(
     layer: Any, sequence: Any, initial_state: Any = None, mask: Any = None, **settings: Any
 ) -> Any:
-    """An RNN over any cell: the cell is called once, on a step and on states that feed themselves."""
-    if layer.stateful:
-        raise UnsupportedLayerError(
-            f"layer {layer.name!r} is stateful: its function depends on what it was called on before; "
-            "rebuild it with stateful=False"
-        )
+    """An RNN over any cell: the cell is called once, on a step and on states that feed themselves.
+
+    A stateful layer is drawn as it acts after `reset_state()`: what it has seen since is no weight.
+    """
     if isinstance(sequence, (list, tuple)):
         sequence, *initial_state = sequence
     step = TakeStep()(sequence)
@@ -117,8 +113,19 @@ def open_time_distributed(layer: Any, inputs: KerasTensor, **settings: Any) -> A
 
 
 def open_spectral_normalization(layer: Any, inputs: KerasTensor, **settings: Any) -> Any:
-    """The wrapped layer; its kernel is normalised in training only, the vector u is kept on edges."""
-    return Attach()(layer.layer(inputs), layer.vector_u)
+    """The wrapped layer; its kernel is normalised in training only, the vector u is kept on edges.
+
+    u has an entry per index of the kernel's last axis: results, or inputs of a transposed convolution.
+    """
+    size = layer.vector_u.shape[-1]
+    if _is_transposed(layer.layer):
+        return layer.layer(Attach()(inputs, layer.vector_u))
+    result = layer.layer(inputs)
+    return Attach()(result, layer.vector_u) if result.shape[-1] == size else result
+
+
+def _is_transposed(layer: Any) -> bool:
+    return isinstance(layer, (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose))
 
 
 def open_map(operation: Operation, function: Callable[[Any], Any], xs: Any) -> Any:

@@ -9,9 +9,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from gmn_tf.convert.entries import Entries, index_along
+from gmn_tf.convert.entries import Entries, index_along, varying_axes
 from gmn_tf.convert.registry import way_out
-from gmn_tf.convert.relations import unique_rows
+from gmn_tf.convert.relations import in_order, unique_rows
 from gmn_tf.convert.trace import Call
 from gmn_tf.errors import ConversionError, UnsupportedLayerError
 from gmn_tf.graph import schema
@@ -50,6 +50,8 @@ class Pen:
         memory: what earlier calls of the same layer have drawn, by the converter's own keys.
         layer_names: what drew each operation's number, for people to read.
         materials: nodes drawn for variables that stand in the network's own tensors.
+        read: ids of the symbolic tensors that a call or the model's outputs read.
+        value_nodes: node of each weight that has one of its own, by slot; -1 for the others.
     """
 
     def __init__(self, canvas: Canvas, slots: Slots) -> None:
@@ -62,6 +64,8 @@ class Pen:
         self.layer_names: dict[int, str] = {0: "inputs"}
         self.num_constants = 0
         self.materials: dict[bytes, Entries] = {}
+        self.read: set[int] = set()
+        self.value_nodes = np.full(0, -1, np.int64)
 
     def slots(self, variable: keras.Variable) -> np.ndarray:
         """Slots of a variable, int64 of its shape; the converter puts each on exactly one edge."""
@@ -131,11 +135,18 @@ class Pen:
             via=np.full(array.shape, -self.num_constants, np.int64),
         )
 
-    def with_nodes(self, entries: Entries) -> Entries:
-        """The same entries, with a pinned constant node for every distinct constant among them."""
+    def with_nodes(self, entries: Entries, *, per_feature: bool = False) -> Entries:
+        """The same entries, with pinned constant nodes for the constants among them.
+
+        A tensor of constants has a node per feature of its last axis; one of equal constants has a single
+        node, but where kernels read them (`per_feature`), whose weights then move from one to the other.
+        """
         missing = entries.node < 0
         if not missing.any():
             return entries
+        differ = any(varying_axes(d) for d in entries.details)
+        if missing.all() and entries.ndim and (differ or per_feature):
+            return self._with_columns(entries)
         rows, group = unique_rows(*(d[missing] for d in entries.details))
         layer = self.canvas.new_layer()
         ids = self.canvas.add_nodes(
@@ -147,12 +158,30 @@ class Pen:
         if group.size == len(rows):
             return result
         # Equal constants, yet each may meet a weight of its own.
-        if missing.all() and len(rows) == 1:
+        if missing.all():
             axes = [index_along(node.shape, a) for a in range(node.ndim) if node.shape[a] > 1]
             return result.with_coordinates(*axes, copies=True)
         copy = np.zeros(node.shape, np.int64)
         copy[missing] = np.arange(group.size)
         return result.with_coordinates(copy, copies=True)
+
+    def _with_columns(self, entries: Entries) -> Entries:
+        """A constant tensor: a node per feature of its last axis; equal columns may be exchanged."""
+        shape = entries.shape
+        columns = np.concatenate([d.reshape(-1, shape[-1]) for d in entries.details])
+        _, label = np.unique(columns, axis=1, return_inverse=True)
+        node = self.canvas.add_nodes(
+            shape[-1],
+            type=schema.NodeType.CONSTANT,
+            layer=self.canvas.new_layer(),
+            index=in_order(label.reshape(-1)),
+        )
+        result = Entries(np.broadcast_to(node, shape))
+        different = {axis for d in entries.details for axis in varying_axes(d)}
+        for axis in range(len(shape) - 1):
+            if shape[axis] > 1:  # equal constants, yet each may meet a weight of its own
+                result = result.with_coordinates(index_along(shape, axis), copies=axis not in different)
+        return result
 
     def local(self, entries: Entries, *, result: int = 0) -> Entries:
         """The same nodes after a function without parameters that treats every entry alike.

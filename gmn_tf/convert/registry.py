@@ -10,11 +10,12 @@ from keras import Operation
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _CONVERTERS: dict[type, Callable[..., Any]] = {}
 _TAKE_WEIGHTS: set[Callable[..., Any]] = set()
+_TAKE_COMPOSED: set[Callable[..., Any]] = set()
 _TAKE_CHOICES: set[Callable[..., Any]] = set()
 
 
 def register_converter(
-    *classes: type, weights: bool = False, choices: bool = False
+    *classes: type, weights: bool = False, composed: bool = False, choices: bool = False
 ) -> Callable[[_Function], _Function]:
     """Teaches a layer or operation class to the converter; use as a decorator.
 
@@ -34,6 +35,7 @@ def register_converter(
 
     With `weights=True` the function also gets variables that the model's own code computes with, as
     `gmn_tf.convert.entries.Weights`; otherwise these arrive as entries with nodes of their own. With
+    `composed=True` it also gets sums and products of variables, as `gmn_tf.convert.entries.Composed`. With
     `choices=True` it gets indices among free nodes as `gmn_tf.convert.entries.Choices`; otherwise these
     arrive as entries that pin the nodes.
 
@@ -45,6 +47,8 @@ def register_converter(
             _CONVERTERS[cls] = function
         if weights:
             _TAKE_WEIGHTS.add(function)
+        if composed:
+            _TAKE_COMPOSED.add(function)
         if choices:
             _TAKE_CHOICES.add(function)
         return function
@@ -64,6 +68,10 @@ def find_converter(operation: Operation) -> Callable[..., Any] | None:
 
 def takes_weights(converter: Callable[..., Any]) -> bool:
     return converter in _TAKE_WEIGHTS
+
+
+def takes_composed(converter: Callable[..., Any]) -> bool:
+    return converter in _TAKE_COMPOSED
 
 
 def takes_choices(converter: Callable[..., Any]) -> bool:

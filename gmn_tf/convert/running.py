@@ -105,7 +105,8 @@ def _runner(
         return np.concatenate([np.asarray(o, np.float64).reshape(-1) for o in tree.flatten(outputs)])
 
     derived = any(hasattr(layer, "adapt_mean") for layer in model._flatten_layers())
-    if isinstance(model, keras.Model) and not derived:
+    stateful = [layer for layer in model._flatten_layers() if getattr(layer, "stateful", False)]
+    if isinstance(model, keras.Model) and not derived and not stateful:
         number = {id(v): i for i, v in enumerate(model.weights)}
         trainable = [number[id(v)] for v in model.trainable_variables]
         rest = [number.get(id(v)) for v in model.non_trainable_variables]
@@ -120,11 +121,19 @@ def _runner(
 
     def run_in_place(weights: list[np.ndarray]) -> np.ndarray:
         own = model.get_weights()
+        states = [
+            v for layer in stateful for v in tree.flatten(getattr(layer, "states", None)) if v is not None
+        ]
+        kept = [np.array(v) for v in states]
         try:
             set_weights(model, weights)
+            for state in states:
+                state.assign(np.zeros(state.shape))
             return flat([np.asarray(o) for o in tree.flatten(model(batch, training=False))])
         finally:
             set_weights(model, own)
+            for state, value in zip(states, kept, strict=True):
+                state.assign(value)
 
     return run_in_place
 
@@ -137,6 +146,8 @@ def _random_input(
         default=None,
     )
     shape = tuple(3 if d is None and i == 0 else size if d is None else d for i, d in enumerate(spec.shape))
+    if spec.dtype == "string":
+        return rng.choice(["a", "b", "a b", "c"], shape)
     dtype = np.dtype(getattr(spec.dtype, "name", spec.dtype))
     if vocabulary is not None and below is None and (dtype.kind in "iu" or len(shape) == 2):
         return rng.integers(0, vocabulary, shape).astype(dtype)

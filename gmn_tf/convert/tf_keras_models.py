@@ -12,7 +12,7 @@ from keras import tree
 from gmn_tf.errors import ConversionError, UnsupportedLayerError
 
 _RENAMED = {"LeakyReLU": {"alpha": "negative_slope"}}
-_OPERATORS = {
+_OPERATORS: dict[str, Any] = {
     "__operators__.add": keras.ops.add,
     "math.add": keras.ops.add,
     "__operators__.sub": keras.ops.subtract,
@@ -20,10 +20,26 @@ _OPERATORS = {
     "math.multiply": keras.ops.multiply,
     "__operators__.truediv": keras.ops.divide,
     "math.divide": keras.ops.divide,
-    "nn.relu": keras.ops.relu,
-    "math.sigmoid": keras.ops.sigmoid,
-    "math.tanh": keras.ops.tanh,
+    "math.pow": keras.ops.power,
 }
+for _name in ("relu", "relu6", "elu", "selu", "gelu", "silu", "leaky_relu", "softplus", "softmax"):
+    _OPERATORS[f"nn.{_name}"] = getattr(keras.ops, _name)
+for _name in (
+    "sigmoid",
+    "tanh",
+    "exp",
+    "log",
+    "sqrt",
+    "square",
+    "abs",
+    "negative",
+    "maximum",
+    "minimum",
+    "sin",
+):
+    _OPERATORS[f"math.{_name}"] = getattr(keras.ops, _name)
+for _name in ("mean", "sum", "max", "min", "prod"):
+    _OPERATORS[f"math.reduce_{_name}"] = getattr(keras.ops, _name)
 
 
 def is_tf_keras_model(model: Any) -> bool:
@@ -91,7 +107,7 @@ class _Translator:
         for number, tensor in zip(node.flat_output_ids, tree.flatten(outputs), strict=True):
             known[str(number)] = tensor
         if hasattr(layer, "weights"):
-            for theirs, ours in zip(node.layer.weights, layer.weights, strict=True):
+            for theirs, ours in _paired(node.layer.weights, layer.weights):
                 if tuple(theirs.shape) != tuple(ours.shape):
                     raise UnsupportedLayerError(
                         f"tf_keras layer {node.layer.name!r} keeps {theirs.name!r} as {tuple(theirs.shape)}, "
@@ -113,7 +129,7 @@ class _Translator:
             if function is not None:
                 return function
         if name == "SlicingOpLambda":
-            return lambda tensor, slice_spec: tensor[slice_spec]
+            return lambda tensor, slice_spec: tensor[_key(slice_spec)]
         cls = getattr(keras.layers, name, None)
         if cls is None or name == "Lambda" or not type(layer).__module__.startswith("tf_keras."):
             raise UnsupportedLayerError(
@@ -125,15 +141,52 @@ class _Translator:
             config[new] = float(config.pop(old))
         if name == "BatchNormalization" and isinstance(config["axis"], (list, tuple)):
             (config["axis"],) = config["axis"]
-        accepted = inspect.signature(cls.__init__).parameters
-        kept = {
-            k: v
-            for k, v in config.items()
-            if (k in accepted or k in ("name", "trainable"))
-            and not k.endswith(("_initializer", "_regularizer", "_constraint"))
-        }
+        kept = _accepted(cls, config)
         kept["name"] = layer.name.replace("/", "_")
-        return cls.from_config(kept)
+        try:
+            return cls.from_config(kept)
+        except (TypeError, ValueError) as error:
+            raise UnsupportedLayerError(
+                f"tf_keras layer {layer.name!r} ({name}) could not be rebuilt as its Keras 3 counterpart: "
+                f"{str(error).splitlines()[0]}"
+            ) from error
+
+
+def _accepted(cls: Any, config: dict[str, Any]) -> dict[str, Any]:
+    """The settings that a layer of Keras 3 takes; also those of layers and cells inside."""
+    accepted = inspect.signature(cls.__init__).parameters
+    return {
+        k: _inner(v)
+        for k, v in config.items()
+        if (k in accepted or k in ("name", "trainable"))
+        and not k.endswith(("_initializer", "_regularizer", "_constraint"))
+    }
+
+
+def _inner(setting: Any) -> Any:
+    if isinstance(setting, (list, tuple)):
+        return [_inner(item) for item in setting]
+    cls = getattr(keras.layers, str(setting.get("class_name")), None) if isinstance(setting, dict) else None
+    if cls is None:
+        return setting
+    config = _accepted(cls, setting["config"])
+    return {"module": "keras.layers", "class_name": setting["class_name"], "config": config}
+
+
+def _paired(theirs: list[Any], ours: list[Any]) -> list[tuple[Any, Any]]:
+    """Variables of both libraries in the same order, or, where that does not fit, those of one shape."""
+    pairs = list(zip(theirs, ours, strict=True))
+    shapes = {tuple(v.shape): v for v in ours}
+    if any(tuple(a.shape) != tuple(b.shape) for a, b in pairs) and len(shapes) == len(ours):
+        return [(a, shapes.get(tuple(a.shape), b)) for a, b in pairs]
+    return pairs
+
+
+def _key(spec: Any) -> Any:
+    """An index as Python writes it; Keras 2 keeps slices as dictionaries."""
+    if isinstance(spec, (list, tuple)):
+        return tuple(_key(item) for item in spec)
+    return slice(spec["start"], spec["stop"], spec["step"]) if isinstance(spec, dict) else spec
 
 
 def _plain(structure: Any) -> Any:

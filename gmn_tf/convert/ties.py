@@ -97,6 +97,8 @@ def _tie(canvas: Canvas, spec: WeightSpec, blocks: list[Block]) -> None:
     if index is None:
         return  # a single number: its edges have nothing to permute
     layer = canvas.new_layer()
+    if _tie_weight_by_weight(canvas, spec, blocks, edges, layer=layer):
+        return
     for axis in range(len(spec.shape)):
         if spec.shape[axis] == 1:
             continue
@@ -135,3 +137,29 @@ def _tie(canvas: Canvas, spec: WeightSpec, blocks: list[Block]) -> None:
                 layer=layer,
                 kernel_position=[axis, place],
             )
+
+
+def _tie_weight_by_weight(
+    canvas: Canvas, spec: WeightSpec, blocks: list[Block], edges: dict[str, np.ndarray], *, layer: int
+) -> bool:
+    """A tie node per weight, where every role has a node for each weight (elementwise parameters).
+
+    Such weights need not keep rows and columns together, which tie nodes per index would. Returns
+    whether it is so.
+    """
+    ends = []
+    for role in range(len(blocks)):
+        here = edges["role"] == role
+        sides = (np.stack([edges[name][here], edges["slot"][here]], axis=1) for name in ("target", "source"))
+        for place, pairs in enumerate(np.unique(side, axis=0) for side in sides):
+            if np.unique(pairs[:, 0]).size == len(pairs):
+                ends.append((pairs[:, 1], pairs[:, 0], 2 * role + place))
+                break
+        else:
+            return False
+    nodes = canvas.add_nodes(spec.size, type=NodeType.TIE, layer=layer)
+    for slots, node, place in ends:
+        canvas.add_edges(
+            nodes[slots], node, type=EdgeType.TIE, layer=layer, kernel_position=[np.full(slots.size, place)]
+        )
+    return True

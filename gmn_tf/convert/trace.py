@@ -22,6 +22,7 @@ from keras import KerasTensor, Layer, Operation, tree
 
 from gmn_tf.convert.openers import find_opener
 from gmn_tf.convert.shapes import FROM_SHAPE, concrete_inputs, output_spec
+from gmn_tf.convert.symbols import Symbols, holds_symbol
 from gmn_tf.convert.tensorflow_functions import answered_by_keras
 from gmn_tf.errors import ConversionError, GmnError, UnsupportedLayerError
 
@@ -38,6 +39,8 @@ class Call:
         args, kwargs: as passed; symbolic tensors are `KerasTensor`s.
         outputs: structure of `KerasTensor`s.
         number: place in the list, from 1.
+        refusal: for one that can be neither recorded nor opened, the error to raise should it read
+            anything that depends on weights.
     """
 
     operation: Operation
@@ -46,6 +49,7 @@ class Call:
     kwargs: dict[str, Any]
     outputs: Any
     number: int
+    refusal: UnsupportedLayerError | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +84,7 @@ def trace(model: keras.Model, is_leaf: Callable[[Operation], bool], way_out: Cal
     failure: Exception | None = None
     for inputs in concrete_inputs(model):
         try:
-            recorder = _Recorder(is_leaf, way_out)
+            recorder = _Recorder(model, is_leaf, way_out)
             outputs = recorder.run(model, inputs)
         except GmnError:
             raise
@@ -93,7 +97,7 @@ def trace(model: keras.Model, is_leaf: Callable[[Operation], bool], way_out: Cal
                 inputs=inputs,
                 outputs=_tensors(outputs),
                 calls=recorder.calls,
-                variables=list(recorder.symbols.values()),
+                variables=list(recorder.symbols.known.values()),
                 constants=recorder.constants,
                 sequences=frozenset(
                     id(t)
@@ -112,13 +116,15 @@ def _tensors(structure: Any) -> list[KerasTensor]:
 
 
 class _Recorder:
-    def __init__(self, is_leaf: Callable[[Operation], bool], way_out: Callable[[Any], str]) -> None:
+    def __init__(
+        self, model: keras.Model, is_leaf: Callable[[Operation], bool], way_out: Callable[[Any], str]
+    ) -> None:
         self.calls: list[Call] = []
+        self.symbols = Symbols(model.weights)
         self._is_leaf = is_leaf
         self._way_out = way_out
         self._path: list[str] = []
         self._opened: list[Layer] = []
-        self.symbols: dict[int, tuple[KerasTensor, keras.Variable]] = {}
         self.constants: list[tuple[KerasTensor, np.ndarray]] = []
 
     def run(self, model: keras.Model, inputs: list[KerasTensor]) -> Any:
@@ -145,6 +151,8 @@ class _Recorder:
             mock.patch.object(Operation, "symbolic_call", symbolic_call),
             # A layer that is called inside a Functional model goes through the same door.
             mock.patch.object(Layer, "symbolic_call", symbolic_call),
+            # Recurrent cells draw their masks before they ask whether these are wanted.
+            mock.patch.object(keras.src.backend.random, "dropout", _no_dropout),
         ):
             yield
 
@@ -161,7 +169,7 @@ class _Recorder:
         if type(operation).__name__ in FROM_SHAPE:
             return FROM_SHAPE[type(operation).__name__](args[0])
         # A setting that is a tensor (the bounds of a clip) would be lost on the leaf's converter.
-        inside = not isinstance(operation, Layer) and any(_holds_symbol(v) for v in vars(operation).values())
+        inside = not isinstance(operation, Layer) and any(holds_symbol(v) for v in vars(operation).values())
         if self._is_leaf(operation) and not inside:
             return self._record(operation, args, kwargs)
         if isinstance(operation, Layer):
@@ -169,7 +177,12 @@ class _Recorder:
         opener = find_opener(operation)
         if opener is not None:
             return opener(operation, *args, **kwargs)
-        raise UnsupportedLayerError(f"{self._where(operation)} has no converter; {self._way_out(operation)}")
+        refusal = UnsupportedLayerError(
+            f"{self._where(operation)} has no converter; {self._way_out(operation)}"
+        )
+        if inside:
+            raise refusal
+        return self._record(operation, args, kwargs, refusal)
 
     def _lifted(self, item: Any) -> Any:
         """A constant that a layer with weights reads, as a symbolic tensor, so the weights are drawn."""
@@ -188,13 +201,19 @@ class _Recorder:
         owner = "" if isinstance(inside, keras.Model) else f", called by {type(inside).__name__},"
         return f"operation {path!r} ({type(operation).__name__}){owner}"
 
-    def _record(self, operation: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _record(
+        self,
+        operation: Operation,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        refusal: UnsupportedLayerError | None = None,
+    ) -> Any:
         path = "/".join([*self._path, operation.name])
         with (
             mock.patch.object(Operation, "symbolic_call", _plain_symbolic_call),
             mock.patch.object(Layer, "symbolic_call", _plain_symbolic_call),
             mock.patch.object(Layer, "__call__", _ORIGINAL_LAYER_CALL),
-            self._real_variables(operation),
+            self.symbols.real(operation),
         ):
             try:
                 if isinstance(operation, Layer) and not operation.built:
@@ -202,12 +221,16 @@ class _Recorder:
                 outputs = output_spec(operation, args, kwargs)
             except GmnError:
                 raise
-            except (ValueError, TypeError) as error:
+            except Exception as error:
+                if refusal is not None:
+                    raise refusal from error
+                if not isinstance(error, (ValueError, TypeError)):
+                    raise
                 raise _ShapeFailure(f"{self._where(operation)}: {_first_line(error)}") from error
         outputs = tree.map_structure(
             lambda t: KerasTensor(t.shape, dtype=t.dtype) if isinstance(t, KerasTensor) else t, outputs
         )
-        self.calls.append(Call(operation, path, args, kwargs, outputs, len(self.calls) + 1))
+        self.calls.append(Call(operation, path, args, kwargs, outputs, len(self.calls) + 1, refusal))
         return outputs
 
     def _refuse_unbuilt(self, layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -224,10 +247,12 @@ class _Recorder:
         if "training" in parameters:
             kwargs["training"] = False
         opener = find_opener(layer)
+        calls = len(self.calls)
+        given = args, kwargs
         self._path.append(layer.name)
         self._opened.append(layer)
         try:
-            with self._symbolic_variables(layer):
+            with self.symbols.standing_in(layer):
                 return opener(layer, *args, **kwargs) if opener else layer.call(*args, **kwargs)
         except (GmnError, _ShapeFailure):
             raise
@@ -235,58 +260,19 @@ class _Recorder:
             self._path.pop()
             where = self._where(layer)
             self._path.append(layer.name)
-            raise UnsupportedLayerError(
-                f"{where} has no converter and could not be opened, its call raised "
-                f"{type(error).__name__}: {_first_line(error)}; {self._way_out(layer)}"
-            ) from error
+            refusal = UnsupportedLayerError(
+                f"{where} has no converter and could not be opened, {_reason(error)}; {self._way_out(layer)}"
+            )
+            refusal.__cause__ = error
+            if layer.weights:
+                raise refusal from error
+            del self.calls[calls:]
         finally:
             self._path.pop()
             self._opened.pop()
-
-    @contextlib.contextmanager
-    def _symbolic_variables(self, layer: Layer) -> Iterator[None]:
-        """While it is open, the float variables of `layer` and of those inside it are symbolic tensors.
-
-        Otherwise operations on variables alone would run at once, and their weights arrive as
-        anonymous constants.
-        """
-        with contextlib.ExitStack() as stack:
-            for inner in layer._flatten_layers():
-                changed = {
-                    name: _mapped(value, self._symbol)
-                    for name, value in vars(inner).items()
-                    if not name.startswith(_BOOKKEEPING) and _holds_variable(value)
-                }
-                if changed:
-                    stack.enter_context(mock.patch.dict(vars(inner), changed))
-            yield
-
-    @contextlib.contextmanager
-    def _real_variables(self, layer: Operation) -> Iterator[None]:
-        """Undoes `_symbolic_variables` for a layer that is recorded as it is."""
-        with contextlib.ExitStack() as stack:
-            for inner in layer._flatten_layers() if isinstance(layer, Layer) else ():
-                changed = {
-                    name: _mapped(value, self._variable)
-                    for name, value in vars(inner).items()
-                    if not name.startswith(_BOOKKEEPING) and _holds_symbol(value)
-                }
-                if changed:
-                    stack.enter_context(mock.patch.dict(vars(inner), changed))
-            yield
-
-    def _symbol(self, item: Any) -> Any:
-        if not _is_float_variable(item):
-            return item
-        if id(item) not in self.symbols:
-            self.symbols[id(item)] = (KerasTensor(item.shape, dtype=item.dtype, name=item.name), item)
-        return self.symbols[id(item)][0]
-
-    def _variable(self, item: Any) -> Any:
-        for symbol, variable in self.symbols.values():
-            if symbol is item:
-                return variable
-        return item
+            for reset in ("reset_dropout_mask", "reset_recurrent_dropout_mask"):
+                getattr(layer, reset, lambda: None)()  # a recurrent cell keeps symbolic masks otherwise
+        return self._record(layer, *given, refusal)
 
 
 @contextlib.contextmanager
@@ -308,49 +294,6 @@ class _ShapeFailure(Exception):
 _ORIGINAL_LAYER_CALL = Layer.__call__
 
 
-# Keras' own lists of a layer's variables and sublayers: not what its call reads.
-_BOOKKEEPING = (
-    "_trainable_variables",
-    "_non_trainable_variables",
-    "_layers",
-    "_tracker",
-    "_metrics",
-    "_seed",
-)
-
-
-def _is_float_variable(item: Any) -> bool:
-    return isinstance(item, keras.Variable) and str(item.dtype).startswith(("float", "bfloat"))
-
-
-def _holds_variable(value: Any) -> bool:
-    return _any_in(value, _is_float_variable)
-
-
-def _holds_symbol(value: Any) -> bool:
-    return _any_in(value, lambda item: isinstance(item, KerasTensor))
-
-
-def _any_in(value: Any, test: Callable[[Any], bool]) -> bool:
-    if isinstance(value, (list, tuple)):
-        return any(_any_in(v, test) for v in value)
-    if isinstance(value, dict):
-        return any(_any_in(v, test) for v in value.values())
-    return test(value)
-
-
-def _mapped(value: Any, function: Callable[[Any], Any]) -> Any:
-    if isinstance(value, (list, tuple)):
-        return (
-            type(value)(_mapped(v, function) for v in value)
-            if type(value) in (list, tuple)
-            else [_mapped(v, function) for v in value]
-        )
-    if isinstance(value, dict):
-        return {k: _mapped(v, function) for k, v in value.items()}
-    return function(value)
-
-
 def _first_by_position(
     layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -361,8 +304,27 @@ def _first_by_position(
     return (kwargs[first],), {k: v for k, v in kwargs.items() if k != first}
 
 
+def _no_dropout(inputs: Any, *args: Any, **kwargs: Any) -> Any:
+    if isinstance(inputs, KerasTensor):
+        return inputs
+    return _ORIGINAL_DROPOUT(inputs, *args, **kwargs)
+
+
+_ORIGINAL_DROPOUT = keras.src.backend.random.dropout
+
+
 def _plain_symbolic_call(operation: Operation, *args: Any, **kwargs: Any) -> Any:
     return operation.compute_output_spec(*args, **kwargs)
+
+
+def _reason(error: Exception) -> str:
+    """Why a layer's call does not run on symbolic tensors, in words."""
+    if "KerasTensor" in str(error):
+        return (
+            "its call uses functions of the backend or of NumPy, which take no symbolic tensors "
+            "(those of keras.ops do)"
+        )
+    return f"its call raised {type(error).__name__}: {_first_line(error)}"
 
 
 def _first_line(error: Exception | None) -> str:

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from gmn_tf.convert.elementwise import Parameter, apply_parameters, broadcast_entries
-from gmn_tf.convert.entries import Entries, Weights, index_along, varying_axes
+from gmn_tf.convert.elementwise import Parameter, apply_parameters, broadcast_entries, combine
+from gmn_tf.convert.entries import Composed, Entries, Weights, index_along, varying_axes
 from gmn_tf.convert.pen import Pen
+from gmn_tf.convert.products import product_sum
 from gmn_tf.convert.relations import first_along
 from gmn_tf.graph.canvas import Stage
 from gmn_tf.graph.schema import EdgeType, NodeType
@@ -37,8 +38,10 @@ def materialized(pen: Pen, item: Any) -> Any:
     """Variables as entries with nodes: a node per index of the last axis, an edge per weight into it.
 
     The edges start from location nodes, one per index of the other axes, so that (N, D) is N * D edges
-    from N locations (design: Variables as operands). Anything but `Weights` passes through.
+    from N locations (design: Variables as operands). Anything but variables passes through.
     """
+    if isinstance(item, Composed):
+        return entrywise(pen, item)
     if not isinstance(item, Weights):
         return item
     axes = varying_axes(item.node)
@@ -74,3 +77,51 @@ def _draw_material(pen: Pen, slots: np.ndarray) -> Entries:
     pen.canvas.add_edges(locations[:, None], value[None, :], type=EdgeType.LOCATION, layer=layer, slot=table)
     node = np.broadcast_to(value if slots.ndim else value.reshape(()), slots.shape)
     return Entries(node, tuple(index_along(slots.shape, a) for a in range(slots.ndim - 1)))
+
+
+def entrywise(pen: Pen, item: Any) -> Any:
+    """Variables that a model computes with, as entries with a node per weight.
+
+    What is computed from weights alone (a kernel divided by its norm, a product of two variables) has
+    free rows and columns, which locations would pin. A weight has one such node, however often it is
+    used, fed by its edge. Anything but variables passes through.
+    """
+    if isinstance(item, Composed):
+        terms = [_multiplied(pen, term) for term in item.terms]
+        if len(terms) == 1:
+            return terms[0]
+        return combine(pen, terms, edge_type=EdgeType.RESIDUAL, commutative=True, shape=item.shape)
+    if not isinstance(item, Weights):
+        return item
+    still = set(range(item.ndim)) - set(varying_axes(item.node))
+    core = first_along(item.node, still)
+    _give_nodes(pen, np.unique(core))
+    result = Entries(np.broadcast_to(pen.value_nodes[core], item.shape), via=item.via)
+    if np.unique(core).size != core.size:
+        number = np.arange(core.size).reshape(core.shape)
+        result = result.with_coordinates(np.broadcast_to(number, item.shape))
+    return result.with_coordinates(*(index_along(item.shape, a) for a in still if item.shape[a] > 1))
+
+
+def _multiplied(pen: Pen, factors: tuple[Weights, ...]) -> Entries:
+    if len(factors) == 1:
+        return entrywise(pen, factors[0])
+    lead = "abcdefgh"[: factors[0].ndim - 1]
+    first, second = (entrywise(pen, f) for f in factors)
+    return product_sum(pen, (first, second), f"{lead}y,yz->{lead}z")
+
+
+def _give_nodes(pen: Pen, slots: np.ndarray) -> None:
+    """Makes the value nodes that these weights lack, and draws their edges."""
+    known = pen.value_nodes
+    if slots[-1] >= known.size:
+        known = np.concatenate([known, np.full(int(slots[-1]) + 1 - known.size, -1, np.int64)])
+    missing = slots[known[slots] < 0]
+    if missing.size:
+        layer = pen.canvas.new_layer()
+        source = pen.canvas.add_nodes(1, type=NodeType.LOCATION, layer=layer, index=0)
+        value = pen.canvas.add_nodes(missing.size, type=NodeType.VALUE, layer=layer)
+        pen.canvas.add_edges(source, value, type=EdgeType.LOCATION, layer=layer, slot=missing)
+        known = known.copy()
+        known[missing] = value
+    pen.value_nodes = known

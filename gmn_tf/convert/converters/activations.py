@@ -20,6 +20,15 @@ from gmn_tf.graph import schema
 from gmn_tf.graph.canvas import Stage
 from gmn_tf.graph.schema import Activation
 
+# Functions that act entry by entry and have no label of their own.
+_WITHOUT_LABEL = [
+    "angle", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctanh", "bitwise_invert",
+    "bitwise_not", "cbrt", "ceil", "conj", "conjugate", "cosh", "deg2rad", "erfinv", "exp2", "fix",
+    "floor", "i0", "imag", "isfinite", "isinf", "isnan", "isneginf", "isposinf", "log10", "log2",
+    "logical_not", "nan_to_num", "rad2deg", "real", "round", "signbit", "sinc", "sinh", "tan",
+    "trunc",
+]  # fmt: skip
+
 # Names of functions in keras.activations and keras.ops that act entry by entry, without parameters.
 _BY_NAME = {
     "linear": Activation.LINEAR,
@@ -65,8 +74,13 @@ _BY_NAME = {
     "rsqrt": Activation.OTHER,
     "negative": Activation.OTHER,
     "erf": Activation.OTHER,
+    **dict.fromkeys(_WITHOUT_LABEL, Activation.OTHER),
 }
-_OVER_AXES = {"softmax": Activation.SOFTMAX, "log_softmax": Activation.LOG_SOFTMAX}
+_OVER_AXES = {
+    "softmax": Activation.SOFTMAX,
+    "log_softmax": Activation.LOG_SOFTMAX,
+    "sparsemax": Activation.OTHER,
+}
 
 
 def is_known(function: Any) -> bool:

@@ -9,9 +9,10 @@ from keras import layers
 from keras.src.ops import nn as nn_ops
 
 from gmn_tf.convert.attention import attend
-from gmn_tf.convert.converters.dense import contract, spelled_out
+from gmn_tf.convert.converters.dense import contract, refuse_quantised, spelled_out
+from gmn_tf.convert.converters.products import einsum_of
 from gmn_tf.convert.elementwise import combine
-from gmn_tf.convert.entries import Entries, fresh
+from gmn_tf.convert.entries import Composed, Entries, Weights, fresh
 from gmn_tf.convert.groups import softmax
 from gmn_tf.convert.pen import Pen
 from gmn_tf.convert.products import product_sum
@@ -64,23 +65,28 @@ def _scores(pen: Pen, layer: Any, query: Entries, head: np.ndarray) -> Entries:
 
 def _project(pen: Pen, dense: Any, x: Entries, key: str, edge_type: EdgeType) -> Entries:
     """One of the layer's inner EinsumDense projections."""
-    if getattr(dense, "lora_enabled", False) or getattr(dense, "quantization_mode", None):
-        raise pen.refuse("has LoRA or quantised weights; only plain float kernels have an exact graph")
+    refuse_quantised(pen, dense)
     equation = spelled_out(dense.equation, x.ndim)
     kernel = pen.slots(dense._kernel)
     letters = equation.split("->")[0].replace(",", "")
     sizes = dict(zip(letters, (*x.shape, *kernel.shape), strict=True))
-    return contract(
+    shape = tuple(sizes[c] for c in equation.split("->")[1])
+    y = contract(
         pen,
         x,
         equation,
         kernel,
-        out_shape=tuple(sizes[c] for c in equation.split("->")[1]),
+        out_shape=shape,
         bias_slots=pen.slots(dense.bias) if dense.bias is not None else None,
         edge_type=edge_type,
         key=key,
         free_rows=False,
     )
+    if not getattr(dense, "lora_enabled", False):
+        return y
+    factors = tuple(Weights(pen.slots(v)) for v in (dense.lora_kernel_a, dense.lora_kernel_b))
+    added = einsum_of(pen, x, Composed([factors], kernel.shape), equation, shape, key=f"{key}:lora")
+    return combine(pen, [y, added], edge_type=EdgeType.RESIDUAL, commutative=True, residual=True)
 
 
 def _heads(x: Entries) -> np.ndarray:

@@ -10,7 +10,9 @@ from keras import layers
 from keras.src.ops import nn as nn_ops
 
 from gmn_tf.convert.converters.activations import apply_activation
-from gmn_tf.convert.entries import Entries, Weights
+from gmn_tf.convert.converters.dense import refuse_quantised
+from gmn_tf.convert.elementwise import combine
+from gmn_tf.convert.entries import Composed, Entries, Weights
 from gmn_tf.convert.linear import Columns, bias, kernel_grid, linear
 from gmn_tf.convert.pen import Pen
 from gmn_tf.convert.registry import register_converter
@@ -82,8 +84,7 @@ def _is_channels_first(layer: Any) -> bool:
 @register_converter(layers.Conv1D, layers.Conv2D, layers.Conv3D)
 def convolution(pen: Pen, layer: Any, x: Entries) -> Entries:
     """Kernel [*size, channels / groups, filters]; group g reads its own channels only."""
-    if getattr(layer, "lora_enabled", False) or getattr(layer, "quantization_mode", None):
-        raise pen.refuse("has LoRA or quantised weights; only its plain float kernel has an exact graph")
+    refuse_quantised(pen, layer)
     kernel = pen.slots(layer._kernel)
     inputs, filters = kernel.shape[-2:]
     group = np.arange(filters) // (filters // layer.groups)
@@ -102,14 +103,39 @@ def convolution(pen: Pen, layer: Any, x: Entries) -> Entries:
     return apply_activation(pen, y, layer.activation)
 
 
-@register_converter(nn_ops.Conv, weights=True)
+@register_converter(nn_ops.Conv, weights=True, composed=True)
 def convolution_operation(pen: Pen, operation: Any, x: Entries, kernel: Entries) -> Entries:
-    """`keras.ops.conv` with a variable as its kernel; groups follow from the channel counts."""
+    """`keras.ops.conv` with variables as its kernel; groups follow from the channel counts."""
+    if not isinstance(kernel, Composed):
+        return _convolution_with(pen, operation, x, kernel)
+    found = []
+    for number, (first, *second) in enumerate(kernel.terms):
+        y = _convolution_with(pen, operation, x, first, key=str(number))
+        if second:  # over positions the second factor is a kernel of size 1
+            if first.shape[-2] != x.shape[1 if operation.data_format == "channels_first" else -1]:
+                raise pen.refuse("is a grouped convolution with a product of variables as its kernel")
+            y = _convolution_with(pen, operation, y, _pointwise(second[0], first.ndim), key=f"{number}.1")
+        found.append(y)
+    if len(found) == 1:
+        return found[0]
+    return combine(pen, found, edge_type=EdgeType.RESIDUAL, commutative=True, residual=True)
+
+
+def _pointwise(matrix: Weights, ndim: int) -> Entries:
+    """A matrix as a kernel of size 1."""
+    return matrix.rearrange(lambda a: a.reshape((1,) * (ndim - 2) + a.shape))
+
+
+def _convolution_with(
+    pen: Pen, operation: Any, x: Entries, kernel: Entries, *, key: str = "kernel"
+) -> Entries:
     slots = _kernel_slots(pen, kernel)
     first = operation.data_format == "channels_first"
     inputs, filters = slots.shape[-2:]
     groups = x.shape[1 if first else -1] // inputs
     group = np.arange(filters) // (filters // groups)
+    shape = list(pen.call.outputs.shape)
+    shape[1 if first else -1] = filters
     return _convolve(
         pen,
         x,
@@ -119,6 +145,8 @@ def convolution_operation(pen: Pen, operation: Any, x: Entries, kernel: Entries)
         channels_first=first,
         edge_type=EdgeType.CONV,
         bias_slots=None,
+        key=key,
+        out_shape=shape,
     )
 
 

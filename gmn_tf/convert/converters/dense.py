@@ -28,12 +28,14 @@ def contract(
     edge_type: EdgeType = EdgeType.LINEAR,
     key: str = "kernel",
     free_rows: bool = True,
+    constant: bool = False,
 ) -> Entries:
     """An einsum of a tensor and a kernel: `equation` such as "abc,cd->abd", letters only.
 
     Letters of the kernel that stand in the input are features (one column each), those that stand in
     the output are result nodes; one that stands in both, as b in "abc,bcd->abd", is a feature of both.
     Letters of the input alone are rows, over which the kernel is shared; `free_rows` as in `linear`.
+    A `constant` kernel holds no slots but a number for each of its values, which its edges say.
     """
     inputs, output = equation.split("->")
     of_x, of_kernel = inputs.split(",")
@@ -53,10 +55,11 @@ def contract(
         pen.canvas.add_edges(
             view(columns.node, feature),
             view(out, result),
-            type=edge_type,
+            type=EdgeType.OPERAND if constant else edge_type,
             layer=layer,
+            kernel_position=[kernel] if constant else None,
             entry_position=None if position is None else [view(p, feature) for p in position],
-            slot=kernel,
+            slot=None if constant else kernel,
         )
         if bias_slots is not None:
             letters = output[len(output) - bias_slots.ndim :]  # it broadcasts from the right
@@ -97,7 +100,7 @@ def _over_rows(bias_slots: np.ndarray, output: str, result: list[str]) -> bool:
 
 @register_converter(layers.Dense)
 def dense(pen: Pen, layer: layers.Dense, x: Entries) -> Entries:
-    _refuse_variants(pen, layer)
+    refuse_quantised(pen, layer)
     rows = "abcdefgh"[: x.ndim - 1]
     y = contract(
         pen,
@@ -112,7 +115,7 @@ def dense(pen: Pen, layer: layers.Dense, x: Entries) -> Entries:
 
 @register_converter(layers.EinsumDense)
 def einsum_dense(pen: Pen, layer: layers.EinsumDense, x: Entries) -> Entries:
-    _refuse_variants(pen, layer)
+    refuse_quantised(pen, layer)
     equation = spelled_out(layer.equation, x.ndim)
     kernel = pen.slots(layer._kernel)
     output = equation.split("->")[1]
@@ -140,31 +143,29 @@ def spelled_out(equation: str, ndim: int) -> str:
     return f"{of_x.replace('...', letters)},{of_kernel}->{output.replace('...', letters)}"
 
 
-def _refuse_variants(pen: Pen, layer: Any) -> None:
+def refuse_quantised(pen: Pen, layer: Any) -> None:
     if getattr(layer, "quantization_mode", None):
         raise pen.refuse(f"is quantised ({layer.quantization_mode}); only float weights have an exact graph")
-    if getattr(layer, "lora_enabled", False):
-        raise pen.refuse("has LoRA weights; merge them into the kernel first")
 
 
 @register_converter(layers.Embedding)
 def embedding(pen: Pen, layer: layers.Embedding, tokens: Entries) -> Entries:
-    _refuse_variants(pen, layer)
+    refuse_quantised(pen, layer)
     return embed(pen, pen.slots(layer._embeddings), tokens)
 
 
-def embed(pen: Pen, table: np.ndarray, tokens: Entries) -> Entries:
+def embed(pen: Pen, table: np.ndarray, tokens: Entries, *, key: str = "") -> Entries:
     """Token nodes, one per row of the table (slots [rows, features]), with an edge to each result node."""
-    operation = pen.layer()
-    if "nodes" not in pen.memory:
+    operation, name = pen.layer(key), f"nodes:{key}"
+    if name not in pen.memory:
         rows, features = table.shape
         token = pen.canvas.add_nodes(rows, type=NodeType.TOKEN, layer=operation, index=np.arange(rows))
         out = pen.canvas.add_nodes(features, type=NodeType.NEURON, layer=operation)
         pen.canvas.add_edges(
             token[:, None], out[None, :], type=EdgeType.EMBEDDING, layer=operation, slot=table
         )
-        pen.memory["nodes"] = out
-    out = pen.memory["nodes"]
+        pen.memory[name] = out
+    out = pen.memory[name]
     _read_computed_tokens(pen, tokens, out, operation)
     shape = (*tokens.shape, out.size)
 

@@ -14,6 +14,7 @@ from gmn_tf.convert.entries import Entries, Weights, index_along
 from gmn_tf.convert.groups import statistics
 from gmn_tf.convert.pen import Pen
 from gmn_tf.convert.registry import register_converter
+from gmn_tf.convert.variables import entrywise
 from gmn_tf.graph.schema import Activation, EdgeType, NodeType
 
 _SCALE = (EdgeType.NORM_SCALE, NodeType.NORM_SCALE, "gamma")
@@ -22,13 +23,13 @@ _MEAN = (EdgeType.NORM_MEAN, NodeType.NORM_MEAN, "mean")
 _VARIANCE = (EdgeType.NORM_VARIANCE, NodeType.NORM_VARIANCE, "variance")
 
 
-def _along(slots: np.ndarray, axes: Sequence[int], ndim: int) -> np.ndarray:
-    """Slots of a variable over `axes` of a tensor of `ndim` axes, broadcastable to it."""
-    order = np.argsort(axes)
-    view = [1] * ndim
-    for axis, size in zip(axes, slots.shape, strict=True):
-        view[axis] = size
-    return slots.transpose(order).reshape(view)
+def _along(slots: np.ndarray, axes: Sequence[int], shape: Sequence[int]) -> np.ndarray:
+    """Slots of a variable over `axes` of a tensor of that shape, broadcastable to it.
+
+    The variable is reshaped, not transposed: Keras sorts axes before it resolves negative ones, so under
+    (1, -1) its shape is that of axes (-1, 1), and it is read in that order.
+    """
+    return slots.reshape([size if axis in axes else 1 for axis, size in enumerate(shape)])
 
 
 def normalize(
@@ -57,13 +58,13 @@ def batch_normalization(pen: Pen, layer: layers.BatchNormalization, x: Entries, 
     axis = layer.axis % x.ndim
     found = []
     if layer.scale:
-        found.append(Parameter(_along(pen.slots(layer.gamma), [axis], x.ndim), *_SCALE))
+        found.append(Parameter(_along(pen.slots(layer.gamma), [axis], x.shape), *_SCALE))
     if layer.center:
-        found.append(Parameter(_along(pen.slots(layer.beta), [axis], x.ndim), *_SHIFT))
+        found.append(Parameter(_along(pen.slots(layer.beta), [axis], x.shape), *_SHIFT))
     for variable, kind in ((layer.moving_mean, _MEAN), (layer.moving_variance, _VARIANCE)):
         slots = pen.statistic(variable)
         if slots is not None:
-            found.append(Parameter(_along(slots, [axis], x.ndim), *kind))
+            found.append(Parameter(_along(slots, [axis], x.shape), *kind))
     return normalize(pen, x, found)
 
 
@@ -72,9 +73,9 @@ def layer_normalization(pen: Pen, layer: layers.LayerNormalization, x: Entries) 
     axes = [a % x.ndim for a in (layer.axis if isinstance(layer.axis, (list, tuple)) else [layer.axis])]
     found = []
     if layer.gamma is not None:
-        found.append(Parameter(_along(pen.slots(layer.gamma), axes, x.ndim), *_SCALE))
+        found.append(Parameter(_along(pen.slots(layer.gamma), axes, x.shape), *_SCALE))
     if layer.beta is not None:
-        found.append(Parameter(_along(pen.slots(layer.beta), axes, x.ndim), *_SHIFT))
+        found.append(Parameter(_along(pen.slots(layer.beta), axes, x.shape), *_SHIFT))
     return normalize(pen, x, found, statistics_over=axes)
 
 
@@ -85,9 +86,9 @@ def group_normalization(pen: Pen, layer: layers.GroupNormalization, x: Entries) 
     size = x.shape[axis] // (layer.groups if layer.groups != -1 else x.shape[axis])
     found = []
     if layer.scale:
-        found.append(Parameter(_along(pen.slots(layer.gamma), [axis], x.ndim), *_SCALE))
+        found.append(Parameter(_along(pen.slots(layer.gamma), [axis], x.shape), *_SCALE))
     if layer.center:
-        found.append(Parameter(_along(pen.slots(layer.beta), [axis], x.ndim), *_SHIFT))
+        found.append(Parameter(_along(pen.slots(layer.beta), [axis], x.shape), *_SHIFT))
     return normalize(
         pen,
         x,
@@ -100,7 +101,8 @@ def group_normalization(pen: Pen, layer: layers.GroupNormalization, x: Entries) 
 @register_converter(layers.RMSNormalization)
 def rms_normalization(pen: Pen, layer: Any, x: Entries) -> Entries:
     axes = [a % x.ndim for a in (layer.axis if isinstance(layer.axis, (list, tuple)) else [layer.axis])]
-    scale = Parameter(_along(pen.slots(layer.scale), axes, x.ndim), *_SCALE)
+    # Keras multiplies by the scale as it is: broadcast from the last axis, whichever `axis` says.
+    scale = Parameter(pen.slots(layer.scale), *_SCALE)
     return normalize(pen, x, [scale], statistics_over=axes)
 
 
@@ -135,9 +137,11 @@ def rescaling(pen: Pen, layer: layers.Rescaling, x: Entries) -> Entries:
 
 @register_converter(nn_ops.LayerNorm, nn_ops.RMSNorm, weights=True)
 def normalization_operation(
-    pen: Pen, operation: Any, x: Entries, gamma: Any = None, beta: Any = None
+    pen: Pen, operation: Any, x: Entries, gamma: Any = None, beta: Any = None, scale: Any = None
 ) -> Entries:
-    """`keras.ops.layer_normalization` and `rms_normalization`, with variables as gamma and beta."""
+    """`keras.ops.layer_normalization` and `rms_normalization`, with variables as gamma, beta, scale."""
+    gamma = scale if gamma is None else gamma
+    x = entrywise(pen, x)
     axes = [
         a % x.ndim
         for a in (operation.axis if isinstance(operation.axis, (list, tuple)) else [operation.axis])
@@ -149,7 +153,8 @@ def normalization_operation(
         if not isinstance(given, Weights):
             raise pen.refuse("is scaled by something that is not a variable of the model")
         slots = np.asarray(given.node)
-        found.append(Parameter(_along(slots, axes, x.ndim) if slots.ndim == len(axes) else slots, *kind))
+        along = slots.ndim == len(axes) and isinstance(operation, nn_ops.LayerNorm)
+        found.append(Parameter(_along(slots, axes, x.shape) if along else slots, *kind))
     return normalize(pen, x, found, statistics_over=axes)
 
 

@@ -7,12 +7,16 @@ from typing import Any
 import numpy as np
 from keras import layers
 from keras.src.ops import image as image_ops
+from keras.src.ops import nn as nn_ops
 from keras.src.ops import numpy as numpy_ops
 
+from gmn_tf.convert.converters.rearranging import gathered
 from gmn_tf.convert.entries import Entries, index_along, relabel
 from gmn_tf.convert.groups import mix, reduce
 from gmn_tf.convert.pen import Pen
 from gmn_tf.convert.registry import register_converter
+
+_POOLING_OPERATIONS = ("MaxPool", "AveragePool", "AdaptiveMaxPool", "AdaptiveAveragePool")
 
 
 def _existing(*names: str) -> list[type]:
@@ -23,25 +27,32 @@ def _existing(*names: str) -> list[type]:
     *_existing(
         "MaxPooling1D", "MaxPooling2D", "MaxPooling3D",
         "AveragePooling1D", "AveragePooling2D", "AveragePooling3D",
-    )
+        "AdaptiveMaxPooling1D", "AdaptiveMaxPooling2D", "AdaptiveMaxPooling3D",
+        "AdaptiveAveragePooling1D", "AdaptiveAveragePooling2D", "AdaptiveAveragePooling3D",
+    ),
+    *(getattr(nn_ops, name) for name in _POOLING_OPERATIONS if hasattr(nn_ops, name)),
 )  # fmt: skip
 def pooling(pen: Pen, layer: Any, x: Entries) -> Entries:
     shape = tuple(pen.call.outputs.shape)
     axes = list(range(2, x.ndim)) if layer.data_format == "channels_first" else list(range(1, x.ndim - 1))
     if x.separates(axes):
         return relabel(x, axes, shape, pen.call.number)
+    if not hasattr(layer, "pool_size"):
+        raise pen.refuse("pools adaptively over positions that belong to different nodes")
     return mix(pen, x, shape, _windows(layer, x.shape, shape, axes))
 
 
 def _windows(layer: Any, shape: tuple[int, ...], out: tuple[int, ...], axes: list[int]) -> np.ndarray:
     """Flat input indices of every output entry's window, -1 in the padding: int [outputs, window]."""
-    index = np.zeros((*out, *layer.pool_size), np.int64)
+    sizes = np.broadcast_to(layer.pool_size, len(axes))
+    strides = np.broadcast_to(sizes if layer.strides is None else layer.strides, len(axes))
+    index = np.zeros((*out, *sizes), np.int64)
     valid = np.ones(index.shape, bool)
     for axis in range(len(shape)):
         here = index_along(index.shape, axis)
         if axis in axes:
             k = axes.index(axis)
-            size, stride = layer.pool_size[k], layer.strides[k]
+            size, stride = sizes[k], strides[k]
             missing = max((out[axis] - 1) * stride + size - shape[axis], 0) if layer.padding == "same" else 0
             here = here * stride - missing // 2 + index_along(index.shape, len(out) + k)
             valid &= (here >= 0) & (here < shape[axis])
@@ -78,15 +89,16 @@ def zero_padding(pen: Pen, layer: Any, x: Entries) -> Entries:
 
 @register_converter(numpy_ops.Pad)
 def pad(pen: Pen, operation: Any, x: Entries, constant_values: Any = None) -> Entries:
-    if operation.mode != "constant":
-        raise pen.refuse(f"pads with mode {operation.mode!r}")
     width = operation.pad_width
     pairs = [(width, width)] * x.ndim if isinstance(width, int) else [tuple(w) for w in width]
     pairs = pairs * x.ndim if len(pairs) == 1 else pairs
     axes = [a for a, (before, after) in enumerate(pairs) if before or after]
     if x.separates(axes):
         return relabel(x, axes, tuple(pen.call.outputs.shape), pen.call.number)
-    return pad_with_constant(pen, x, pairs)
+    if operation.mode == "constant":
+        return pad_with_constant(pen, x, pairs)
+    numbers = np.arange(int(np.prod(x.shape))).reshape(x.shape)
+    return gathered(x, np.pad(numbers, pairs, mode=operation.mode))
 
 
 def pad_with_constant(pen: Pen, x: Entries, widths: list[tuple[int, int]]) -> Entries:
@@ -116,6 +128,8 @@ def resize(pen: Pen, operation: image_ops.Resize, x: Entries) -> Entries:
     """Positions are interpolated, alike for every node."""
     first = operation.data_format == "channels_first"
     axes = [x.ndim - 2, x.ndim - 1] if first else [x.ndim - 3, x.ndim - 2]
+    if tuple(pen.call.outputs.shape) == x.shape:
+        return pen.local(x)
     if not x.separates(axes):
         raise pen.refuse("interpolates between positions that belong to different nodes")
     return relabel(x, axes, tuple(pen.call.outputs.shape), pen.call.number)

@@ -9,13 +9,14 @@ import keras
 import numpy as np
 from keras import layers
 from keras.src.ops import core as core_ops
+from keras.src.ops import image as image_ops
 from keras.src.ops import nn as nn_ops
 from keras.src.ops import numpy as numpy_ops
 
-from gmn_tf.convert.entries import Entries, Weights, index_along
+from gmn_tf.convert.entries import Composed, Entries, Weights, index_along
 from gmn_tf.convert.pen import Pen
 from gmn_tf.convert.registry import register_converter
-from gmn_tf.convert.variables import materialized
+from gmn_tf.convert.variables import entrywise, materialized
 
 
 def moved(x: Entries, function: Callable[[Any], Any]) -> Any:
@@ -61,8 +62,12 @@ def permute(pen: Pen, layer: layers.Permute, x: Entries) -> Entries:
     return x.rearrange(lambda a: a.transpose((0, *layer.dims)))
 
 
-@register_converter(numpy_ops.Transpose, weights=True, choices=True)
+@register_converter(numpy_ops.Transpose, weights=True, composed=True, choices=True)
 def transpose(pen: Pen, operation: Any, x: Entries) -> Entries:
+    if isinstance(x, Composed):
+        if x.ndim == 2 and (operation.axes is None or tuple(operation.axes) == (1, 0)):
+            return x.transposed()
+        x = entrywise(pen, x)
     return x.rearrange(lambda a: a.transpose(operation.axes))
 
 
@@ -70,11 +75,20 @@ def transpose(pen: Pen, operation: Any, x: Entries) -> Entries:
     layers.Cropping1D, layers.Cropping2D, layers.Cropping3D,
     numpy_ops.ExpandDims, numpy_ops.Squeeze, numpy_ops.Swapaxes, numpy_ops.Moveaxis, numpy_ops.Flip,
     numpy_ops.Roll, numpy_ops.Repeat, numpy_ops.Tile, numpy_ops.Diagonal, numpy_ops.BroadcastTo,
-    numpy_ops.Split, core_ops.Unstack, core_ops.Slice, nn_ops.DepthToSpace, nn_ops.SpaceToDepth,
+    numpy_ops.Split, numpy_ops.ArraySplit, numpy_ops.Rot90, core_ops.Unstack, core_ops.Slice,
+    nn_ops.DepthToSpace, nn_ops.SpaceToDepth,
     weights=True, choices=True,
 )  # fmt: skip
 def move(pen: Pen, operation: Any, x: Entries, *args: Any, **kwargs: Any) -> Any:
     return moved(x, lambda t: operation.call(t, *args, **kwargs))
+
+
+@register_converter(image_ops.ExtractPatches)
+def patches(pen: Pen, operation: Any, x: Entries) -> Entries:
+    """Keras cuts patches with a convolution, exact on numbers below 2^53."""
+    if operation.padding != "valid":
+        raise pen.refuse(f"cuts patches with padding {operation.padding!r}; use 'valid', or pad before")
+    return moved(x, lambda t: keras.ops.cast(operation.call(keras.ops.cast(t, "float64")), "int64"))
 
 
 @register_converter(numpy_ops.GetItem, weights=True, choices=True)
@@ -100,7 +114,7 @@ def _existing(*names: str) -> list[type]:
         "GaussianDropout", "GaussianNoise", "ActivityRegularization", "Identity", "Masking", "InputLayer",
     ),
     core_ops.ConvertToTensor, core_ops.Cast, core_ops.StopGradient, numpy_ops.Copy,
-    weights=True, choices=True,
+    weights=True, composed=True, choices=True,
 )  # fmt: skip
 def identity(pen: Pen, layer: Any, x: Entries, **settings: Any) -> Entries:
     """Nothing at inference (Masking changes what later layers skip, alike for every feature)."""

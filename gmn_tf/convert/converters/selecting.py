@@ -12,7 +12,7 @@ from keras.src.ops import numpy as numpy_ops
 
 from gmn_tf.convert.elementwise import activate, combine, with_constant
 from gmn_tf.convert.entries import Entries, relabel
-from gmn_tf.convert.groups import mix
+from gmn_tf.convert.groups import along
 from gmn_tf.convert.pen import Pen
 from gmn_tf.convert.registry import register_converter
 from gmn_tf.graph.schema import Activation, EdgeType
@@ -21,7 +21,8 @@ from gmn_tf.graph.schema import Activation, EdgeType
 @register_converter(
     numpy_ops.Equal, numpy_ops.NotEqual, numpy_ops.Greater, numpy_ops.GreaterEqual, numpy_ops.Less,
     numpy_ops.LessEqual, numpy_ops.LogicalAnd, numpy_ops.LogicalOr, numpy_ops.FloorDivide, numpy_ops.Mod,
-    numpy_ops.Arctan2,
+    numpy_ops.Arctan2, numpy_ops.Logaddexp, numpy_ops.Hypot, numpy_ops.LogicalXor, numpy_ops.Heaviside,
+    numpy_ops.Fmod,
 )  # fmt: skip
 def comparison(pen: Pen, operation: Any, x1: Any, x2: Any) -> Entries:
     return chosen(pen, [x1, x2])
@@ -51,39 +52,25 @@ def chosen(pen: Pen, operands: list[Any]) -> Entries:
     return result
 
 
-@register_converter(
-    numpy_ops.LogicalNot, numpy_ops.Floor, numpy_ops.Ceil, numpy_ops.Round, numpy_ops.NanToNum
-)
-def rounding(pen: Pen, operation: Any, x: Entries) -> Entries:
-    return activate(pen, x, Activation.OTHER)
-
-
 @register_converter(numpy_ops.OnesLike, numpy_ops.ZerosLike, numpy_ops.FullLike)
 def constant_like(pen: Pen, operation: Any, x: Entries, *args: Any, **kwargs: Any) -> Entries:
     return pen.constant(np.zeros(x.shape))
 
 
-@register_converter(numpy_ops.Cumsum, numpy_ops.Cumprod)
-def cumulative(pen: Pen, operation: Any, x: Entries) -> Entries:
-    """Along positions every entry stays with its node; over different nodes, each result has a window."""
-    axis = operation.axis
-    if axis is not None and x.separates([axis % x.ndim]):
-        return relabel(x, [axis % x.ndim], x.shape, pen.call.number)
-    shape = tuple(pen.call.outputs.shape)
-    if axis is None:
-        x, axis = x.rearrange(lambda a: a.reshape(-1)), 0
-    numbers = np.moveaxis(np.arange(int(np.prod(x.shape))).reshape(x.shape), axis, -1)
-    size = numbers.shape[-1]
-    windows = np.where(np.tri(size, dtype=bool), numbers[..., None, :], -1)
-    windows = np.moveaxis(windows, -2, axis % x.ndim)
-    return mix(pen, x, shape, windows.reshape(-1, size), ordered=True)
+@register_converter(numpy_ops.Cumsum, numpy_ops.Cumprod, numpy_ops.Diff)
+def in_sequence(pen: Pen, operation: Any, x: Entries, **settings: Any) -> Entries:
+    """Results that depend on the order of the entries along an axis."""
+    if operation.axis is None:
+        x = x.rearrange(lambda a: a.reshape(-1))
+    axis = 0 if operation.axis is None else operation.axis
+    return along(pen, x, [axis], tuple(pen.call.outputs.shape), ordered=True)
 
 
 @register_converter(numpy_ops.Tril, numpy_ops.Triu)
 def triangle(pen: Pen, operation: Any, x: Entries) -> Entries:
-    if not x.separates([x.ndim - 2, x.ndim - 1]):
-        raise pen.refuse("cuts a triangle out of axes that hold different nodes")
-    return pen.local(x)
+    """A mask of zeros and ones."""
+    cut = np.tril if isinstance(operation, numpy_ops.Tril) else np.triu
+    return with_constant(pen, x, cut(np.ones(x.shape[-2:]), operation.k), x.shape)
 
 
 @register_converter(nn_ops.Glu)
@@ -106,7 +93,8 @@ def _existing(*names: str) -> list[type]:
         "RandomSaturation", "RandomSharpness", "RandomErasing", "RandomGaussianBlur", "RandomInvert",
         "RandomPerspective", "RandomPosterization", "RandomShear", "AutoContrast", "Solarization",
         "Equalization", "Resizing", "CenterCrop", "MaxNumBoundingBoxes",
-    )
+        "RandomColorDegeneration", "RandomElasticTransform", "RandAugment", "AugMix", "CutMix", "MixUp",
+    ),
 )  # fmt: skip
 def image_preprocessing(pen: Pen, layer: Any, x: Entries) -> Entries:
     """Augmentation does nothing at inference; resizing and cropping move positions only."""
@@ -114,6 +102,8 @@ def image_preprocessing(pen: Pen, layer: Any, x: Entries) -> Entries:
     axes = [x.ndim - 3, x.ndim - 2]
     if shape == x.shape:
         return pen.local(x)
-    if getattr(layer, "data_format", "channels_last") == "channels_first" or not x.separates(axes):
+    if getattr(layer, "data_format", "channels_last") == "channels_first":
+        axes = [x.ndim - 2, x.ndim - 1]
+    if not x.separates(axes):
         raise pen.refuse("resizes axes that hold different nodes")
     return relabel(x, axes, shape, pen.call.number)
