@@ -1,5 +1,6 @@
 """Sums are taken in float32 at least, and in float64 by layers of that type."""
 
+import functools
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from parameter_graphs import merge, small_cnn
 
 tf = pytest.importorskip("tensorflow")
 
+from gmn_tf.layers.edge_stream import EdgeStream  # noqa: E402
 from gmn_tf.layers.precision import sum_type, widen  # noqa: E402
 from gmn_tf.layers.topology import topology  # noqa: E402
 from gmn_tf.models.block import MetanetworkBlock  # noqa: E402
@@ -37,7 +39,9 @@ def test_a_block_in_float64_is_as_exact_as_float64(float64):
     """Whole and in chunks, edges are added up in another order: float32 anywhere would show at 1e-7."""
     tf.keras.utils.set_random_seed(0)
     graph = merge(small_cnn(0), small_cnn(1))
-    whole, chunked = topology(graph, {}, 0), topology(graph, {}, 64)
+    whole, chunked = (
+        topology(graph, {}, functools.partial(EdgeStream.of, chunk_size=size)) for size in (0, 64)
+    )
     rng = np.random.default_rng(0)
     nodes = tf.constant(rng.normal(size=(whole.num_nodes, 6)))
     edges = tf.constant(rng.normal(size=(whole.stream.num_edges, 8)))
