@@ -7,14 +7,14 @@ import pytest
 
 from gmn_tf.errors import ZooError
 from gmn_tf.zoo import recipe
+from gmn_tf.zoo.hyper_parameters import sample_hyper_parameters
 from gmn_tf.zoo.plan import Plan
-from gmn_tf.zoo.template import keras_model
 
 DIGITS = {"image_shape": (8, 8, 1), "num_classes": 10}
 
 
 def _architectures(count, seed=0):
-    return [recipe.sample_architecture(number, seed=seed, **DIGITS) for number in range(count)]
+    return [recipe.sample_architecture("cnn", number, seed=seed, **DIGITS) for number in range(count)]
 
 
 def test_architectures_are_seeded_varied_and_small():
@@ -35,8 +35,8 @@ def test_architectures_are_seeded_varied_and_small():
 @pytest.mark.parametrize("shape", [(8, 8, 1), (28, 28, 1), (32, 32, 3)])
 def test_keras_model_has_the_variables_of_the_architecture(shape):
     for number in range(6):
-        architecture = recipe.sample_architecture(number, seed=0, image_shape=shape, num_classes=10)
-        model = keras_model(architecture)
+        architecture = recipe.sample_architecture("cnn", number, seed=0, image_shape=shape, num_classes=10)
+        model = architecture.keras_model()
         assert [w.shape for w in model.get_weights()] == [v.shape for v in architecture.variables()]
         assert model.count_params() == architecture.num_parameters
         trainable = sum(v.size for v in architecture.variables() if v.trainable)
@@ -46,25 +46,25 @@ def test_keras_model_has_the_variables_of_the_architecture(shape):
 @pytest.mark.parametrize("number", range(3))
 def test_keras_json_does_not_depend_on_models_made_before(number):
     architecture = _architectures(3)[number]
-    assert keras_model(architecture).to_json() == keras_model(architecture).to_json()
+    assert architecture.keras_model().to_json() == architecture.keras_model().to_json()
 
 
 @pytest.mark.parametrize("shape", [(3, 3, 1), (64, 64, 3), (8, 100, 1)])
 def test_images_that_do_not_fit_are_refused(shape):
     with pytest.raises(ZooError, match="do not fit the family cnn: expected 8 to 32"):
-        recipe.sample_architecture(0, seed=0, image_shape=shape, num_classes=10)
+        recipe.sample_architecture("cnn", 0, seed=0, image_shape=shape, num_classes=10)
 
 
 def test_too_many_classes_are_refused():
     with pytest.raises(ZooError, match=r"No network of .* 5000 classes"):
-        recipe.sample_architecture(0, seed=0, image_shape=(8, 8, 1), num_classes=5000)
+        recipe.sample_architecture("cnn", 0, seed=0, image_shape=(8, 8, 1), num_classes=5000)
 
 
 def test_hyper_parameters_are_seeded_and_vary():
     architectures = _architectures(4)
-    drawn = [recipe.sample_hyper_parameters(i, architectures[i % 4], seed=0) for i in range(200)]
-    assert drawn == [recipe.sample_hyper_parameters(i, architectures[i % 4], seed=0) for i in range(200)]
-    assert drawn[0] != recipe.sample_hyper_parameters(0, architectures[0], seed=1)
+    drawn = [sample_hyper_parameters("cnn", i, architectures[i % 4], seed=0) for i in range(200)]
+    assert drawn == [sample_hyper_parameters("cnn", i, architectures[i % 4], seed=0) for i in range(200)]
+    assert drawn[0] != sample_hyper_parameters("cnn", 0, architectures[0], seed=1)
     rates = np.array([h.learning_rate for h in drawn])
     assert rates.max() / rates.min() > 100
     assert {h.optimizer for h in drawn} == {"adam", "sgd"}
