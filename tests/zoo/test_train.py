@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import keras
 import numpy as np
@@ -62,7 +63,8 @@ def _determined(architecture, parameters):
     """Which weights are no rounding noise, bool [P].
 
     The bias of a convolution before BatchNorm has a gradient of exactly nothing, which float32 sums make
-    noise and Adam or RMSprop makes steps of the learning rate; the function is unchanged, the running mean follows.
+    noise and Adam or RMSprop makes steps of the learning rate; the function is unchanged, the running mean
+    follows.
     """
     variables = architecture.variables()
     noisy = [
@@ -226,5 +228,5 @@ def test_augmentation_and_wrong_labels_change_training(digits):
     plain = dataclasses.replace(PARAMETERS[1], train_fraction=1.0)
     changes = [{}, {"augmentation": "shift"}, {"augmentation": "noise"}, {"label_noise": 0.5}]
     flat = trainer.train([0] * 4, [dataclasses.replace(plain, **change) for change in changes])
-    for i, j in [(i, j) for i in range(4) for j in range(i)]:
-        assert np.abs(flat[i] - flat[j]).max() > 1e-3
+    for first, second in itertools.combinations(flat, 2):
+        assert np.abs(first - second).max() > 1e-3
