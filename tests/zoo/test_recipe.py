@@ -151,7 +151,7 @@ def test_varied_hyper_parameters():
     assert drawn[7] == sample_hyper_parameters("varying_cnns", 7, architecture, seed=0)
 
 
-# SHA-256 of what the population "cnn" of seed 0 draws for the digits; a change makes other networks of old seeds.
+# SHA-256 of what the population "cnn" of seed 0 draws for the digits: old seeds keep their networks.
 CNN_DRAWS = "PENDING"
 
 
