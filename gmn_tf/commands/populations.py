@@ -30,9 +30,7 @@ def zoo(
     ] = "cnn",
     size: Annotated[
         int,
-        typer.Option(
-            help="Networks in the splits; of 1400, 1000 train, 100 validation, 300 test; of 5000, 4000, 300, 700."
-        ),
+        typer.Option(help="Networks in the splits; of 1400, 1000 train, 100 validation, 300 test."),
     ] = 1400,
     seed: Annotated[int, typer.Option(help="Decides everything: the same seed makes the same zoo.")] = 0,
     workers: Annotated[

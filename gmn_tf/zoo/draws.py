@@ -1,4 +1,4 @@
-"""What the training of a network draws from its own random streams: weights, batches, shifts, wrong labels."""
+"""What a network draws from its own random streams: weights, batches, shifts, wrong labels."""
 
 from __future__ import annotations
 

@@ -76,8 +76,8 @@ def train_part(folder: Path, plan: Plan, data: Data, number: int) -> None:
 
 def measured(architecture: Architecture, flat: np.ndarray, data: Data) -> tuple[str, list[float]]:
     """The JSON of the Keras model, and Keras' own test accuracy of each row of weights [n, P]."""
-    from gmn_tf.zoo.measure import accuracy
     from gmn_tf.zoo.draws import weight_list
+    from gmn_tf.zoo.measure import accuracy
 
     model = architecture.keras_model(name=architecture.family)
     accuracies = []

@@ -44,19 +44,21 @@ class Population:
         networks_per_architecture: so many networks share an architecture ...
         max_architectures: ... until there are so many architectures.
         small: networks of the first recipe, smaller and with fewer hyper-parameters.
+        parameters: the fewest and the most that a network may have.
     """
 
     families: tuple[str, ...]
     networks_per_architecture: int = 20
     max_architectures: int = 256
     small: bool = False
+    parameters: tuple[int, int] = (MIN_PARAMETERS, MAX_PARAMETERS)
 
 
 def populations() -> dict[str, Population]:
     """All populations by name: "cnn", "varying_cnns", "diverse", and each other family by itself."""
     single = {name: Population((name,)) for name in families.FAMILIES if name != SMALL_CNNS}
     return {
-        SMALL_CNNS: Population((SMALL_CNNS,), 44, 64, small=True),
+        SMALL_CNNS: Population((SMALL_CNNS,), 44, 64, small=True, parameters=(500, 6000)),
         VARYING_CNNS: Population(("cnn",)),
         DIVERSE: Population(tuple(families.FAMILIES)),
         **single,
@@ -73,9 +75,10 @@ def population(name: str) -> Population:
 
 def describe(name: str) -> dict[str, Any]:
     """The fixed settings of a population's recipe, for the manifest."""
+    found = population(name)
     return {
         "version": RECIPE_VERSION,
-        "families": list(population(name).families),
+        "families": list(found.families),
         "batch_size": BATCH_SIZE,
         "momentum": MOMENTUM,
         "rmsprop_decay": RMSPROP_DECAY,
@@ -83,7 +86,7 @@ def describe(name: str) -> dict[str, Any]:
         "norm_momentum": NORM_MOMENTUM,
         "norm_epsilon": NORM_EPSILON,
         "augmentation_noise": NOISE,
-        "parameters": [MIN_PARAMETERS, MAX_PARAMETERS],
+        "parameters": list(found.parameters),
     }
 
 

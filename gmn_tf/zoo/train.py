@@ -126,7 +126,7 @@ class GroupTrainer:
         turns: Any,
         start: Any,
     ) -> Any:
-        """All steps of one phase; corners and labels [steps, N, B], turns [steps, N, ...], settings [N, S]."""
+        """All steps of one phase; corners, labels [steps, N, B], turns [steps, N, ...], settings [N, S]."""
 
         def body(step: Any, *state: Any) -> Any:
             batch = (self._images.windows(corners[step]), labels[step])

@@ -19,7 +19,8 @@ from gmn_tf.zoo.families.conv_blocks import Block
 class Cnn1dArchitecture:
     """Reshape, blocks of 1-D convolutions, global average pooling or Flatten, optional dropout, Dense.
 
-    `reading` "rows": a step is a row of the image, its features the row's numbers; "pixels": a step is a pixel.
+    Read by "rows", a step is a row of the image and its features are the row's numbers; by "pixels", a step
+    is a pixel.
     """
 
     family: ClassVar[str] = "cnn1d"
