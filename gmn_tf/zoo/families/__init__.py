@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 FAMILIES: dict[str, str] = {
     "cnn": "gmn_tf.zoo.families.cnn",
     "cnn1d": "gmn_tf.zoo.families.cnn1d",
+    "deepsets": "gmn_tf.zoo.families.deepsets",
+    "mixer": "gmn_tf.zoo.families.mixer",
+    "recurrent": "gmn_tf.zoo.families.recurrent",
     "resnet": "gmn_tf.zoo.families.resnet",
+    "vit": "gmn_tf.zoo.families.vit",
 }
 """Name of a family -> its module, which is imported when the family is used (it needs TensorFlow)."""
 
