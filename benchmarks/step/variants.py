@@ -80,7 +80,17 @@ VARIANTS = {
 }
 
 PARTIES = (
-    ("pyg", "pyg_memory", "pyg_compile", "tfgnn", "tfgnn_xla", "trunk", "trunk_recompute", "floor_tf", "floor_torch"),
+    (
+        "pyg",
+        "pyg_memory",
+        "pyg_compile",
+        "tfgnn",
+        "tfgnn_xla",
+        "trunk",
+        "trunk_recompute",
+        "floor_tf",
+        "floor_torch",
+    ),
     (
         "pyg_memory",
         "trunk",
