@@ -34,7 +34,8 @@ class DeepSetsArchitecture(SequenceArchitecture):
         head_units: width of each hidden layer after the pooling.
         equivariant: the layers on the elements are `SetEquivariantDense`, not `Dense`.
         activation: of all hidden layers.
-        norm: between a layer on the elements and its activation: "none", "layer" or "batch".
+        norm: between a layer on the elements and its activation, and of what is pooled: "none", "layer"
+            or "batch".
         pooling: "mean", "max", or "sum" over the root of the number of elements.
         dropout: after the pooling and after each hidden layer that follows.
     """
@@ -89,6 +90,7 @@ class DeepSetsArchitecture(SequenceArchitecture):
                 variables += shared.dense(features, units)
             variables += shared.norm(self.norm, units)
             features = units
+        variables += shared.norm(self.norm, features)
         for units in (*self.head_units, self.num_classes):
             variables += shared.dense(features, units)
             features = units
@@ -105,6 +107,7 @@ class DeepSetsArchitecture(SequenceArchitecture):
         x = shared.keras_pool(x, self.pooling, name="pool")
         if self.pooling == "sum":
             x = layers.Rescaling(self.num_elements**0.5, name="sum")(x)
+        x = shared.keras_norm(x, self.norm, name="norm")
         for number in range(len(self.head_units) + 1):
             if self.dropout:
                 x = layers.Dropout(0.0, name=f"dropout_{number}")(x)
@@ -149,6 +152,7 @@ class DeepSetsArchitecture(SequenceArchitecture):
         x = sequences.pool(x, self.pooling)
         if self.pooling == "sum":
             x *= self.num_elements**0.5
+        x = sequences.normalise(x, weights, self.norm)
         for number in range(len(self.head_units) + 1):
             if self.dropout and dropout is not None:
                 x = dropout(x, number)
@@ -167,6 +171,9 @@ def sample(
         ZooError: no network within the bounds fits the images and classes.
     """
     bounds = shared.draw_bounds(rng)
+    norm = ("none", "layer", "batch")[number % 3]
+    # Means of many elements hardly differ between images: without a norm little is learnt from them.
+    poolings = ["max", "max", "sum"] if norm == "none" else ["mean", "max", "sum"]
 
     def draw() -> DeepSetsArchitecture | None:
         patch = shared.draw_patch(rng, image_shape, patches=range(8, 65))
@@ -181,8 +188,8 @@ def sample(
             head_units=tuple(4 * int(rng.integers(2, 13)) for _ in range(rng.integers(0, 3))),
             equivariant=bool(rng.random() < 0.5),
             activation=str(rng.choice(["relu", "relu", "tanh", "gelu", "silu"])),
-            norm=("none", "layer", "batch")[number % 3],
-            pooling=str(rng.choice(["mean", "max", "sum"])),
+            norm=norm,
+            pooling=str(rng.choice(poolings)),
             dropout=bool(rng.random() < 0.4),
         )
 

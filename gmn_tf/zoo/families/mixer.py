@@ -20,6 +20,9 @@ from gmn_tf.zoo.families.shared import Patch, SequenceArchitecture
 from gmn_tf.zoo.stacked import ACTIVATIONS
 
 _DEPTHS = (1, 2, 1, 3, 2, 2, 1, 3)
+_MAX_MORE_EDGES = 9000
+"""Edges of the parameter graph beyond one per parameter. Patches that are mixed have nodes of their own in
+every channel: a block adds about 4 edges per channel and hidden unit, and 17 per channel and patch."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,19 +126,24 @@ def sample(
         ZooError: no network within the bounds fits the images and classes.
     """
     bounds = shared.draw_bounds(rng)
+    depth = _DEPTHS[number % len(_DEPTHS)]
 
     def draw() -> MixerArchitecture | None:
         patch = shared.draw_patch(rng, image_shape, patches=range(8, 37))
         if patch is None:
             return None
         units = 4 * int(rng.integers(2, 10))
+        token_hidden = 4 * int(rng.integers(2, 9))
+        tokens = shared.num_patches(image_shape, patch)
+        if depth * units * (4 * token_hidden + 17 * tokens) > _MAX_MORE_EDGES:
+            return None
         return MixerArchitecture(
             image_shape,
             num_classes,
             patch=patch,
             units=units,
-            depth=_DEPTHS[number % len(_DEPTHS)],
-            token_hidden=4 * int(rng.integers(2, 9)),
+            depth=depth,
+            token_hidden=token_hidden,
             hidden=4 * int(rng.integers(2, units // 2 + 1)),
             activation=str(rng.choice(["gelu", "gelu", "relu", "silu"])),
             norm=str(rng.choice(["layer", "layer", "layer", "none"])),
