@@ -35,7 +35,8 @@ class HyperParameters:
 
 HYPER_PARAMETERS = tuple(field.name for field in dataclasses.fields(HyperParameters))
 
-_LEARNING_RATES = {"adam": (2e-4, 5e-2), "sgd": (2e-3, 0.5), "rmsprop": (2e-4, 2e-2)}
+_LEARNING_RATES = {"adam": (3e-4, 3e-2), "sgd": (3e-3, 0.3), "rmsprop": (3e-4, 1e-2)}
+_LONGER = {"deepsets": 2.0, "vit": 1.5}  # families that learn slowly: factor on the steps
 _SMALL_LEARNING_RATES = {"adam": (2e-4, 1e-1), "sgd": (2e-3, 1.0)}
 
 
@@ -44,22 +45,23 @@ def sample_hyper_parameters(
 ) -> HyperParameters:
     """Hyper-parameters of network `index` of the population `name`, decided by these arguments alone."""
     rng = recipe.network_rng(index, seed=seed)
-    draw = _small if recipe.population(name).small else _varied
-    return draw(rng, architecture.has_dropout)
+    if recipe.population(name).small:
+        return _small(rng, architecture.has_dropout)
+    return _varied(rng, architecture.family, architecture.has_dropout)
 
 
-def _varied(rng: np.random.Generator, has_dropout: bool) -> HyperParameters:
+def _varied(rng: np.random.Generator, family: str, has_dropout: bool) -> HyperParameters:
     optimizer = str(rng.choice(["adam", "adam", "adam", "sgd", "sgd", "rmsprop"]))
     return HyperParameters(
         optimizer=optimizer,
         learning_rate=_log_uniform(rng, *_LEARNING_RATES[optimizer]),
         weight_decay=_log_uniform(rng, 1e-4, 5e-1),
         initial_scale=_log_uniform(rng, 0.4, 2.5),
-        steps=round(_log_uniform(rng, 30, 500)),
-        train_fraction=_log_uniform(rng, 0.05, 1.0),
+        steps=round(_log_uniform(rng, 50, 1000) * _LONGER.get(family, 1.0)),
+        train_fraction=_log_uniform(rng, 0.1, 1.0),
         dropout_rate=float(rng.uniform(0.0, 0.5)) if has_dropout else 0.0,
         augmentation=str(rng.choice(["none", "none", "shift", "noise"])),
-        label_noise=float(rng.uniform(0.0, 0.8)) if rng.random() < 0.5 else 0.0,
+        label_noise=float(rng.uniform(0.0, 0.6)) if rng.random() < 1 / 3 else 0.0,
     )
 
 
