@@ -186,6 +186,8 @@ class Zoo:
 def _from_json(text: str, dropout_rate: float) -> keras.Model:
     import keras
 
+    import gmn_tf.keras_layers  # noqa: F401 (its layers are known to Keras once it is imported)
+
     try:
         config = json.loads(text)
         for layer in config["config"]["layers"]:
