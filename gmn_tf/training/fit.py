@@ -19,6 +19,7 @@ from gmn_tf.training.population import Population
 from gmn_tf.training.settings import Settings, optimizer
 from gmn_tf.training.state import State
 from gmn_tf.training.strategy import Placement, place
+from gmn_tf.zoo.opening import open_zoo
 from gmn_tf.zoo.store import Zoo
 
 CONFIG = "config.json"
@@ -45,7 +46,7 @@ def train_accuracy(
     left alone.
 
     Args:
-        zoo_path: a zoo.
+        zoo_path: a zoo, see `gmn_tf.zoo.opening.open_zoo`.
         out: the run's folder: config.json, best.weights.h5, history.csv, logs/ (TensorBoard), backup/.
         strategy, replicas, jit_compile: see `gmn_tf.training.strategy.place`. Not part of the settings: a
             run may go on under another strategy.
@@ -64,7 +65,7 @@ def train_accuracy(
     """
     placement = place(strategy, replicas=replicas, jit_compile=jit_compile)
     settings = change(settings or Settings(), **changes)
-    zoo = Zoo.load(zoo_path)
+    zoo = open_zoo(zoo_path)
     run = Path(out)
     config = _config(zoo, settings)
     state = _open(run, config, write=placement.is_chief)
