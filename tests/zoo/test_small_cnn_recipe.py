@@ -11,7 +11,7 @@ import pytest
 from gmn_tf.errors import ZooError
 from gmn_tf.zoo import small_cnn_generate
 from gmn_tf.zoo import small_cnn_recipe as recipe
-from gmn_tf.zoo.families.small_cnn import SmallCnnArchitecture, sample
+from gmn_tf.zoo.families.small_cnn import SmallCnnArchitecture
 from gmn_tf.zoo.small_cnn_format import SHAPES
 from gmn_tf.zoo.small_cnn_generate import generate_small_cnn_zoo
 from gmn_tf.zoo.small_cnn_training import RunTrainer
@@ -55,7 +55,7 @@ def test_images_that_do_not_fit_are_refused():
     with pytest.raises(
         ZooError, match=r"do not fit the family small_cnn: expected one channel \(put \"@grey\""
     ):
-        sample(np.random.default_rng(0), image_shape=(16, 16, 3), num_classes=10, number=0)
+        SmallCnnArchitecture((16, 16, 3), 10)
     with pytest.raises(ZooError, match='Received the activation "gelu"'):
         SmallCnnArchitecture(SHAPE, 10, "gelu")
 
