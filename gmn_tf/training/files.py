@@ -33,7 +33,7 @@ def write(path: Path, fill: Callable[[Path], None]) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Writes JSON text, indented, with NaN and infinity as null."""
-    text = json.dumps(_finite(value), indent=2, default=_plain, allow_nan=False) + "\n"
+    text = json.dumps(finite(value), indent=2, default=_plain, allow_nan=False) + "\n"
     write(path, lambda beside: _write_text(beside, text))
 
 
@@ -62,11 +62,12 @@ def _write_text(path: Path, text: str) -> None:
         os.fsync(file.fileno())
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """The value with NaN and infinity, which JSON does not have, as None."""
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
