@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from gmn_tf.errors import GmnError
+from gmn_tf.errors import GmnError, RunError
 from gmn_tf.models.registry import METHODS
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ def write_report(root: Path, *, samples: int = SAMPLES) -> dict[str, list[Entry]
         files.write_json(folder / JSON, {"settings": _counts(results), "entries": [*map(as_json, entries)]})
         files.write_text(folder / TABLE, markdown(results, entries, samples=samples))
         png = chart(entries, results.path.name)
-        files.write(folder / CHART, lambda beside, png=png: _write_bytes(beside, png))
+        files.write(folder / CHART, functools.partial(_write_bytes, data=png))
         found[folder.name] = entries
     files.write_text(Path(root) / OVERVIEW, overview(found))
     return found
@@ -52,8 +53,8 @@ def markdown(results: Results, entries: list[Entry], *, samples: int = SAMPLES) 
         "",
         f"Population of the family `{manifest.get('family')}` on `{manifest.get('data', {}).get('name')}`, "
         f"seed {manifest.get('seed')}; [its manifest]({MANIFEST}) has the recipe and checksums. Figures on "
-        "the test networks: mean and standard deviation over the methods' seeds. Seconds are wall-clock on the "
-        "machines named below, compilation and validation included.",
+        "the test networks: mean and standard deviation over the methods' seeds. Seconds are wall-clock on "
+        "the machines named below, compilation and validation included.",
         "",
         f"![R2 and Kendall tau of every method in every setting]({CHART})",
     ]

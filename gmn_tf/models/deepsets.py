@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable
 from typing import Any
 
@@ -51,9 +50,9 @@ class DeepSets(tf.keras.Model):
         units: int = 1,
         *,
         output: str = "graph",
-        set_dim: int = 96,
+        set_dim: int = 64,
         num_layers: int = 3,
-        readout_dim: int = 96,
+        readout_dim: int = 280,
         dropout_rate: float = 0.3,
         num_channels: int = 1,
         max_layers: int = 64,
@@ -77,11 +76,8 @@ class DeepSets(tf.keras.Model):
         self.num_channels, self.max_layers, self.set_dim = num_channels, max_layers, set_dim
         final = "float32" if tf.as_dtype(self.compute_dtype).size < 4 else None
         self._normalizer = LabelNormalizer(num_channels, max_layers=max_layers, dtype=final, name="values")
-        table = functools.partial(
-            self.add_weight, initializer=tf.keras.initializers.RandomNormal(stddev=0.5), dtype=self.dtype
-        )
-        self._types = table("types", (NUM_EDGE_TYPES, set_dim))
-        self._layers = table("layers", (max_layers, set_dim))
+        self._types = self._table("types", NUM_EDGE_TYPES)
+        self._layers = self._table("layers", max_layers)
         dense = tf.keras.layers.Dense
         self._value = dense(set_dim, name="value")
         self._depth = dense(set_dim, use_bias=False, name="depth")
@@ -91,6 +87,10 @@ class DeepSets(tf.keras.Model):
         start = tf.keras.initializers.RandomNormal(stddev=0.01)
         self._output = dense(units, kernel_initializer=start, dtype=final, name="output")
         self(smallest_graph(num_channels))
+
+    def _table(self, name: str, rows: int) -> tf.Variable:
+        start = tf.keras.initializers.RandomNormal(stddev=0.5)
+        return self.add_weight(name, (rows, self.set_dim), initializer=start)
 
     def get_config(self) -> dict[str, Any]:
         return {"name": self.name, **self._settings}

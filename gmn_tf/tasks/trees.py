@@ -97,10 +97,11 @@ class Trees:
         found = cls(**{field.name: arrays[field.name] for field in dataclasses.fields(cls)})
         size = len(found.value)
         own = np.arange(size)
-        leaf = (found.left == own) & (found.right == own)
         sound = all(len(getattr(found, name)) == size for name in _PER_NODE)
-        for child in (found.left, found.right) if sound else ():
-            sound &= bool(((child < size) & (leaf | (child > own))).all())  # so every walk down ends
+        if sound:
+            leaf = (found.left == own) & (found.right == own)
+            for child in (found.left, found.right):  # children stand behind, so every walk down ends
+                sound &= bool(((child < size) & (leaf | (child > own))).all())
         if not sound or not ((found.roots >= 0) & (found.roots < size)).all():
             raise RunError("received arrays that are no trees, expected those that Trees.arrays gives")
         return found

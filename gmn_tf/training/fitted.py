@@ -76,7 +76,7 @@ def train(
         "finished": "fitted",
         "chosen": fitted.settings,
     }
-    arrays = fitted.state()
+    arrays: dict[str, Any] = fitted.state()
     files.write(run / BEST_ARRAYS, lambda beside: np.savez(beside, **arrays))
     write_history(run, fitted.history)
     files.write_json(run / SUMMARY, summary)  # the last: a run that has it is whole
