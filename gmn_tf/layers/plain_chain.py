@@ -23,6 +23,9 @@ VECTOR_TYPES = (
 )
 """Edges that carry one number per neuron: the bias, and what a normalisation adds."""
 
+PASSED_OVER_TYPES = (EdgeType.GROUP,)
+"""Edges that are not read: which channels a normalisation takes its statistics over."""
+
 
 @dataclass(frozen=True)
 class PlainChain:
@@ -67,7 +70,7 @@ def plain_chain(
 
     A component is a plain chain if its edges are of `KERNEL_TYPES` and `VECTOR_TYPES` alone, each kernel
     joins all ends of the layer before to all of its own, and vectors stand on ends of kernels. Edges of
-    type 0 from a node to itself, as padding has them, are passed over.
+    `PASSED_OVER_TYPES` may be there, and edges of type 0 from a node to itself, as padding has them.
 
     Args:
         graph: as of `gmn_tf.graph.tensor`.
@@ -89,7 +92,7 @@ def plain_chain(
     padding = (labels.source == labels.target) & (labels.type == 0)
     is_kernel = _is_one_of(labels.type, KERNEL_TYPES) & ~padding
     is_vector = _is_one_of(labels.type, VECTOR_TYPES)
-    foreign = ~(is_kernel | is_vector | padding)
+    foreign = ~(is_kernel | is_vector | padding | _is_one_of(labels.type, PASSED_OVER_TYPES))
 
     # Places: how many layers with kernels come before an edge's layer, and how many there are.
     layer = tf.minimum(labels.layer, max_layers - 1)

@@ -31,7 +31,8 @@ class NeuralFunctional(Baseline):
     - Chains of different depths: layers are counted from the input on and the last layer has weights of its
       own; hidden layers beyond `num_places - 2` share theirs. For one depth this is the paper's layer.
     - What a folded normalisation puts on a channel (scale, shift, mean, variance) joins the bias as further
-      channels; where a Flatten stands before a dense layer its positions are taps. The paper has neither.
+      channels; the groups of a GroupNormalization are not told apart; where a Flatten stands before a dense
+      layer its positions are taps. The paper has none of these.
     - The embeddings of inputs and outputs are added once, at the start; the released code adds them in
       every layer. Values are normalised by type and layer, as those of the other models.
 

@@ -71,8 +71,9 @@ class Probes:
         self.latent_dim, self.hidden_dim, self.hidden_layers = latent_dim, hidden_dim, hidden_layers
         self.batch_size, self.learning_rate = batch_size, learning_rate
         for name in _SETTINGS:
-            if getattr(self, name) < (name != "seed"):
-                raise ZooError(f"received {name}={getattr(self, name)}, expected 1 or more")
+            least = 0 if name == "seed" else 1
+            if getattr(self, name) < least:
+                raise ZooError(f"received {name}={getattr(self, name)}, expected {least} or more")
         self.history: list[dict[str, float]] = []
         """Training and validation loss of each epoch, after `fit`."""
         self._generator: Any = None

@@ -232,6 +232,9 @@ CHAINS = {
         layers.Conv2D(3, 3), layers.BatchNormalization(), layers.ReLU(), layers.Conv2D(2, 3)
     ),
 }
+CHAINS["group normalised"] = lambda: sequential(
+    layers.Conv2D(4, 3), layers.GroupNormalization(2), layers.ReLU(), layers.Flatten(), layers.Dense(2)
+)
 NO_CHAINS = {
     "residual": residual,
     "parallel": parallel,

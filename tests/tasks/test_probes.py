@@ -94,9 +94,8 @@ def test_responses_are_those_of_the_models(networks):
             ends = np.cumsum([w.size for w in twin.get_weights()])
             parts = np.split(flat[row], ends[:-1])
             twin.set_weights([p.reshape(w.shape) for p, w in zip(parts, twin.get_weights(), strict=True)])
-            np.testing.assert_allclose(
-                found[row], twin.predict(inputs, verbose=0).ravel(), rtol=1e-5, atol=1e-6
-            )
+            expected = twin.predict(inputs, verbose=0).ravel()
+            np.testing.assert_allclose(found[row], expected, rtol=1e-5, atol=1e-6)
 
 
 def test_the_probes_are_learnt_through_the_networks(networks):
