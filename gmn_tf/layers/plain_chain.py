@@ -70,7 +70,8 @@ def plain_chain(
 
     A component is a plain chain if its edges are of `KERNEL_TYPES` and `VECTOR_TYPES` alone, each kernel
     joins all ends of the layer before to all of its own, and vectors stand on ends of kernels. Edges of
-    `PASSED_OVER_TYPES` may be there, and edges of type 0 from a node to itself, as padding has them.
+    `PASSED_OVER_TYPES` may be there, and edges from a node to itself whose labels are 0, as
+    padding has them.
 
     Args:
         graph: as of `gmn_tf.graph.tensor`.
@@ -85,11 +86,10 @@ def plain_chain(
     some = nodes[schema.TYPE]
     num_nodes = tf.shape(some)[0] if some.shape[0] is None else some.shape[0]
     num_edges = tf.shape(values)[0] if values.shape[0] is None else values.shape[0]
-    channels = values.shape[-1]
     numbers = tf.range(components, dtype=tf.int32)
     node_component = tfgnn.broadcast_context_to_nodes(graph, schema.NODE_SET, feature_value=numbers)
 
-    padding = (labels.source == labels.target) & (labels.type == 0)
+    padding = (labels.source == labels.target) & (labels.type == 0) & (labels.layer == 0)
     is_kernel = _is_one_of(labels.type, KERNEL_TYPES) & ~padding
     is_vector = _is_one_of(labels.type, VECTOR_TYPES)
     foreign = ~(is_kernel | is_vector | padding | _is_one_of(labels.type, PASSED_OVER_TYPES))
@@ -114,11 +114,14 @@ def plain_chain(
     used = tf.math.unsorted_segment_max(tf.cast(kernel, tf.int32), pair, num_edges) > 0
     of_pair = tf.gather(order, tf.clip_by_value(first, 0, num_edges - 1))  # an edge of each pair
 
-    tap = (rows - tf.gather(first, pair))[:, tf.newaxis] * channels + tf.range(channels)
-    there = edge_order.present_values(
-        labels, graph.edge_sets[schema.EDGE_SET][schema.VALUE], components=components
-    )
+    raw = graph.edge_sets[schema.EDGE_SET][schema.VALUE]
+    there = edge_order.present_values(labels, raw, components=components)
     there = tf.gather(there, order) & kernel[:, tf.newaxis]
+    counted = tf.cast(there, tf.int32)
+    per_edge = tf.reduce_sum(counted, axis=1)
+    before = running_sum(per_edge) - per_edge
+    before -= tf.gather(tf.math.unsorted_segment_min(before, pair, num_edges), pair)
+    tap = before[:, tf.newaxis] + tf.cumsum(counted, axis=1, exclusive=True)
     needed = tf.reduce_max(tf.where(there, tap + 1, 0), axis=1)
     component = tf.gather(labels.component, order)
     widest = tf.maximum(tf.math.unsorted_segment_max(needed, component, components), 0)
