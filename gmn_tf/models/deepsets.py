@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import tensorflow as tf
@@ -11,15 +10,13 @@ import tensorflow_gnn as tfgnn
 from gmn_tf.errors import SchemaError
 from gmn_tf.graph import schema
 from gmn_tf.layers.features import NUM_EDGE_TYPES, depth_features, log_count, num_components
-from gmn_tf.layers.label_normalizer import LabelNormalizer
 from gmn_tf.layers.label_statistics import FIRST_PARAMETERLESS_TYPE
 from gmn_tf.layers.names import PACKAGE
-from gmn_tf.models.smallest_graph import smallest_graph
-from gmn_tf.models.value_statistics import value_statistics
+from gmn_tf.models.baseline import Baseline
 
 
 @tf.keras.utils.register_keras_serializable(package=PACKAGE)
-class DeepSets(tf.keras.Model):
+class DeepSets(Baseline):
     """Weights as a set of (weight, layer): Zaheer et al. 2017, and Lim et al. 2024, section 5.1.
 
         x_e    = asinh((value_e - mean[type, layer]) / deviation[type, layer])
@@ -58,12 +55,7 @@ class DeepSets(tf.keras.Model):
         max_layers: int = 64,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        if output != "graph":
-            raise SchemaError(f"received output={output!r}, expected 'graph': a set has one answer")
-        if num_layers < 1:
-            raise SchemaError(f"received num_layers={num_layers}, expected 1 or more")
-        self._settings: dict[str, Any] = {
+        settings = {
             "units": units,
             "output": output,
             "set_dim": set_dim,
@@ -73,9 +65,12 @@ class DeepSets(tf.keras.Model):
             "num_channels": num_channels,
             "max_layers": max_layers,
         }
-        self.num_channels, self.max_layers, self.set_dim = num_channels, max_layers, set_dim
+        super().__init__(settings=settings, **kwargs)
+        if num_layers < 1:
+            raise SchemaError(f"received num_layers={num_layers}, expected 1 or more")
+        self.max_layers, self.set_dim = max_layers, set_dim
+        # Under mixed precision answers are not rounded.
         final = "float32" if tf.as_dtype(self.compute_dtype).size < 4 else None
-        self._normalizer = LabelNormalizer(num_channels, max_layers=max_layers, dtype=final, name="values")
         self._types = self._table("types", NUM_EDGE_TYPES)
         self._layers = self._table("layers", max_layers)
         dense = tf.keras.layers.Dense
@@ -86,23 +81,11 @@ class DeepSets(tf.keras.Model):
         self._dropout = tf.keras.layers.Dropout(dropout_rate)
         start = tf.keras.initializers.RandomNormal(stddev=0.01)
         self._output = dense(units, kernel_initializer=start, dtype=final, name="output")
-        self(smallest_graph(num_channels))
+        self.create_weights()
 
     def _table(self, name: str, rows: int) -> tf.Variable:
         start = tf.keras.initializers.RandomNormal(stddev=0.5)
         return self.add_weight(name, (rows, self.set_dim), initializer=start)
-
-    def get_config(self) -> dict[str, Any]:
-        return {"name": self.name, **self._settings}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> DeepSets:
-        return cls(**config)
-
-    def adapt(self, graphs: Iterable[Any]) -> None:
-        """Sets the normalisation of values from training graphs; as `GraphMetanetwork.adapt`."""
-        found = value_statistics(graphs, num_channels=self.num_channels, max_layers=self.max_layers)
-        self._normalizer.set_statistics(found.count, found.mean, found.variance)
 
     def call(self, graph: tfgnn.GraphTensor, training: bool | None = None) -> tf.Tensor:
         edges = graph.edge_sets[schema.EDGE_SET]
@@ -112,7 +95,7 @@ class DeepSets(tf.keras.Model):
         )
         kind = tf.clip_by_value(edges[schema.TYPE], 0, NUM_EDGE_TYPES - 1)
         layer = tf.clip_by_value(edges[schema.LAYER], 0, self.max_layers - 1)
-        values = tf.math.asinh(self._normalizer((kind, layer, edges[schema.VALUE])))
+        values = tf.math.asinh(self.normalised(graph))
         depth = depth_features(edges[schema.DEPTH])
         dtype = self.compute_dtype
         state = self._value(tf.cast(values, dtype)) + self._depth(tf.cast(depth, dtype))

@@ -27,7 +27,7 @@ from gmn_tf.layers.readout import GroupReadout
 from gmn_tf.layers.topology import topology
 from gmn_tf.models.block import MetanetworkBlock
 from gmn_tf.models.presets import preset
-from gmn_tf.models.smallest_graph import smallest_graph
+from gmn_tf.models.smallest import smallest_graph
 from gmn_tf.models.streaming import edge_progress
 from gmn_tf.models.transformer_block import TransformerBlock
 

@@ -9,7 +9,7 @@ output="graph", num_channels=1, ..., name)`, `adapt(graphs)`, a call on a (padde
 same optimiser.
 
 `FIT` methods read weights their own way: `(*, seed, ...)`, `fit(zoo, indices, *, validation)`, `predict(zoo,
-indices)`, `state()` and `restore(arrays)`, which hold all that was learnt as plain arrays,
+indices)`, `get_state()` and the class's `from_state(arrays)`, which hold all that was learnt as plain arrays,
 `num_parameters`, `history`, and `settings`, what was chosen on the validation networks. Constructor
 arguments that carry the name of a training setting (epochs, batch_size, ...) are given its value.
 """
@@ -88,6 +88,27 @@ _ALL = (
         settings={"channels": 1, "augment": False},
     ),
     Method(
+        name="dmc",
+        title="DMC",
+        kind=GRAPH,
+        target="gmn_tf.models.dmc:DeepMetaClassifier",
+        source="Eilertsen et al. 2020",
+    ),
+    Method(
+        name="weight_transformer",
+        title="weight transformer",
+        kind=GRAPH,
+        target="gmn_tf.models.weight_transformer:WeightTransformer",
+        source="Schürholt et al. 2024 (SANE)",
+    ),
+    Method(
+        name="nfn",
+        title="NFN-NP",
+        kind=GRAPH,
+        target="gmn_tf.models.neural_functional:NeuralFunctional",
+        source="Zhou et al. 2023",
+    ),
+    Method(
         name="statnn",
         title="StatNN, trees",
         kind=FIT,
@@ -101,6 +122,14 @@ _ALL = (
         target="gmn_tf.tasks.statnn_mlp:StatNNMLP",
         source="Unterthiner et al. 2020",
         settings={"epochs": 60, "batch_size": 32},
+    ),
+    Method(
+        name="probes",
+        title="learnt probes",
+        kind=FIT,
+        target="gmn_tf.tasks.probes:Probes",
+        source="Kahana et al. 2025 (ProbeGen)",
+        settings={"epochs": 30, "batch_size": 32, "learning_rate": 1e-3},
     ),
 )
 

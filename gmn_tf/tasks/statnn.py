@@ -96,17 +96,24 @@ class StatNN:
             self._trees.predict(feature_matrix(feature_table(zoo, indices), self._names)), 0.0, 1.0
         )
 
-    def state(self) -> dict[str, np.ndarray]:
-        """All that was learnt, as plain arrays."""
+    def get_state(self) -> dict[str, np.ndarray]:
+        """All that `from_state` needs, as plain arrays by name."""
         if self._trees is None:
-            raise ZooError("received a StatNN that was not fitted, expected fit() before state()")
+            raise ZooError("received a StatNN that was not fitted, expected fit() before get_state()")
         return {NAMES: np.array(self._names), **self._trees.arrays()}
 
-    def restore(self, arrays: dict[str, np.ndarray]) -> StatNN:
-        """Takes over what `state` gave; returns self."""
-        self._names = [str(name) for name in arrays[NAMES]]
-        self._trees = Trees.from_arrays(arrays)
-        return self
+    @classmethod
+    def from_state(cls, state: dict[str, np.ndarray]) -> StatNN:
+        """A StatNN ready to predict, from `get_state`'s arrays.
+
+        Raises:
+            KeyError: an array is missing.
+            RunError: they are no trees.
+        """
+        statnn = cls()
+        statnn._names = [str(name) for name in state[NAMES]]
+        statnn._trees = Trees.from_arrays(state)
+        return statnn
 
     def _regressor(self, rate: float, leaves: int, leaf_size: int, trees: int) -> Any:
         from sklearn.ensemble import HistGradientBoostingRegressor

@@ -95,20 +95,27 @@ class StatNNMLP:
             raise ZooError("received a StatNNMLP that was not fitted, expected fit() before predict()")
         return accuracy.probability(self._logits(self._model, self._read(zoo, indices)))
 
-    def state(self) -> dict[str, np.ndarray]:
-        """All that was learnt, as plain arrays."""
+    def get_state(self) -> dict[str, np.ndarray]:
+        """All that `from_state` needs, as plain arrays by name."""
         if self._model is None or self._features is None:
-            raise ZooError("received a StatNNMLP that was not fitted, expected fit() before state()")
+            raise ZooError("received a StatNNMLP that was not fitted, expected fit() before get_state()")
         weights = {_WEIGHT.format(i): array for i, array in enumerate(self._model.get_weights())}
         return {NAMES: np.array(self._names), **self._features.arrays(), **weights}
 
-    def restore(self, arrays: dict[str, np.ndarray]) -> StatNNMLP:
-        """Takes over what `state` gave; returns self."""
-        self._names = [str(name) for name in arrays[NAMES]]
-        self._features = QuantileFeatures.from_arrays(arrays)
-        self._model = self._build(self._features.width, 0.0)
-        self._model.set_weights([arrays[_WEIGHT.format(i)] for i in range(len(self._model.weights))])
-        return self
+    @classmethod
+    def from_state(cls, state: dict[str, np.ndarray]) -> StatNNMLP:
+        """A StatNNMLP ready to predict, from `get_state`'s arrays.
+
+        Raises:
+            KeyError: an array is missing.
+            ValueError: arrays do not fit together.
+        """
+        mlp = cls(hidden_dim=state[_WEIGHT.format(0)].shape[-1])
+        mlp._names = [str(name) for name in state[NAMES]]
+        mlp._features = QuantileFeatures.from_arrays(state)
+        mlp._model = mlp._build(mlp._features.width, 0.0)
+        mlp._model.set_weights([state[_WEIGHT.format(i)] for i in range(len(mlp._model.weights))])
+        return mlp
 
     def _read(self, zoo: Networks, indices: np.ndarray) -> np.ndarray:
         if self._features is None:

@@ -36,9 +36,10 @@ class Fitted(Protocol):
 
     def predict(self, zoo: Any, indices: np.ndarray) -> np.ndarray: ...
 
-    def state(self) -> dict[str, np.ndarray]: ...
+    def get_state(self) -> dict[str, np.ndarray]: ...
 
-    def restore(self, arrays: dict[str, np.ndarray]) -> Any: ...
+    @classmethod
+    def from_state(cls, state: dict[str, np.ndarray], /) -> Any: ...
 
 
 def build(entry: Method, settings: dict[str, Any], model: dict[str, Any]) -> Fitted:
@@ -76,7 +77,7 @@ def train(
         "finished": "fitted",
         "chosen": fitted.settings,
     }
-    arrays: dict[str, Any] = fitted.state()
+    arrays: dict[str, Any] = fitted.get_state()
     files.write(run / BEST_ARRAYS, lambda beside: np.savez(beside, **arrays))
     write_history(run, fitted.history)
     files.write_json(run / SUMMARY, summary)  # the last: a run that has it is whole
@@ -95,8 +96,6 @@ def load(folder: Path, config: dict[str, Any]) -> Fitted:
     try:
         with np.load(path, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
-        fitted = build(method(config["settings"]["method"]), config["settings"], config["model"])
-        fitted.restore(arrays)
+        return method(config["settings"]["method"]).load().from_state(arrays)
     except (OSError, ValueError, KeyError, TypeError, IndexError, EOFError, zipfile.BadZipFile) as error:
         raise RunError(f"{path} cannot be read ({error}): it is damaged, train again") from error
-    return fitted

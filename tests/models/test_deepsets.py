@@ -138,7 +138,7 @@ def test_xla_agrees_and_gradients_are_finite(model):
 
 
 def test_says_what_is_wrong():
-    with pytest.raises(SchemaError, match="a set has one answer"):
+    with pytest.raises(SchemaError, match="DeepSets has one answer per network"):
         DeepSets(output="edge")
     with pytest.raises(SchemaError, match="num_layers=0"):
         DeepSets(num_layers=0)

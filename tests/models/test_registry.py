@@ -45,8 +45,8 @@ def test_fitted_methods_have_their_interface(name):
     for function, names in {
         "fit": ["self", "zoo", "indices", "validation"],
         "predict": ["self", "zoo", "indices"],
-        "state": ["self"],
-        "restore": ["self", "arrays"],
+        "get_state": ["self"],
+        "from_state": ["state"],
     }.items():
         assert list(inspect.signature(getattr(cls, function)).parameters) == names
     made = cls(seed=3)

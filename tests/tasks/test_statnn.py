@@ -56,7 +56,7 @@ def test_statnn_learns_and_beats_the_constant(networks, monkeypatch):
     assert r2(y, model.predict(networks, test)) > 0.9
     assert model.settings["validation_r2"] > 0.9
     assert model.history and model.settings in model.history
-    again = StatNN().restore(model.state())
+    again = StatNN.from_state(model.get_state())
     np.testing.assert_array_equal(again.predict(networks, test), model.predict(networks, test))
     assert again.num_parameters == model.num_parameters > 100
     constant = Constant().fit(networks, train)

@@ -41,9 +41,9 @@ def test_the_best_epoch_is_what_is_kept(fitted, networks):
 
 
 def test_arrays_and_back(fitted, networks):
-    arrays = fitted.state()
+    arrays = fitted.get_state()
     assert not any(array.dtype.hasobject for array in arrays.values())
-    again = StatNNMLP(0, epochs=25, hidden_dim=16).restore(arrays)
+    again = StatNNMLP.from_state(arrays)
     test = networks.indices("test")
     np.testing.assert_array_equal(again.predict(networks, test), fitted.predict(networks, test))
     width = fitted._features.width
@@ -69,5 +69,5 @@ def test_bad_input_is_refused(networks):
         StatNNMLP().fit(networks, networks.indices("train"), validation=np.array([], int))
     with pytest.raises(ZooError, match=r"fit\(\) before predict"):
         StatNNMLP().predict(networks, np.arange(3))
-    with pytest.raises(ZooError, match=r"fit\(\) before state"):
-        StatNNMLP().state()
+    with pytest.raises(ZooError, match=r"fit\(\) before get_state"):
+        StatNNMLP().get_state()
