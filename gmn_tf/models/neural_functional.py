@@ -67,7 +67,7 @@ class NeuralFunctional(Baseline):
         *,
         output: str = "graph",
         num_channels: int = 1,
-        num_places: int = 6,
+        num_places: int = 5,
         max_taps: int = 32,
         width: int = 16,
         num_layers: int = 2,
@@ -96,9 +96,9 @@ class NeuralFunctional(Baseline):
         for name, least in {"num_places": 2, "max_taps": 1, "num_layers": 1, "num_indices": 1}.items():
             if settings[name] < least:
                 raise SchemaError(f"received {name}={settings[name]}, expected {least} or more")
-        start = tf.keras.initializers.RandomNormal(stddev=0.1)
+        make = tf.keras.initializers.RandomNormal
         self._embeddings = {
-            name: self.add_weight(name, (num_indices, width), initializer=start)
+            name: self.add_weight(name, (num_indices, width), initializer=make(stddev=0.1))
             for name in ("inputs", "outputs", "output_vectors")
         }
         self._taps = PlaceDense(width, num_places=num_places, use_bias=True, name="taps")
