@@ -12,7 +12,7 @@ from gmn_tf.models.registry import METHODS, Method, method
 
 GRAPH = [name for name, entry in METHODS.items() if entry.on_graphs]
 FIT = [name for name, entry in METHODS.items() if not entry.on_graphs]
-MATCHED = 0.25
+MATCHED = 0.1
 """By how much the parameters of two methods may differ and still be called about equal."""
 
 

@@ -22,18 +22,23 @@ from gmn_tf.zoo.store import Zoo
 
 SMALL = {
     "deepsets": {"set_dim": 6, "readout_dim": 6, "num_layers": 1, "max_layers": 8, "epochs": 2},
+    "dmc": {"length": 256, "filters": 2, "hidden_dim": 4, "max_layers": 8, "epochs": 2},
+    "weight_transformer": {
+        "max_tokens": 16,
+        "token_dim": 8,
+        "num_heads": 2,
+        "num_blocks": 1,
+        "hidden_dim": 4,
+        "max_layers": 8,
+        "epochs": 2,
+    },
+    "nfn": {"num_places": 3, "width": 4, "num_layers": 1, "hidden_dim": 4, "max_layers": 8, "epochs": 2},
+    "probes": {"probes": 4, "latent_dim": 4, "hidden_dim": 4, "hidden_layers": 1, "epochs": 2},
     "statnn": {},
     "statnn_mlp": {"hidden_dim": 4, "epochs": 3},
 }
 """Arguments with which a method trains in seconds."""
 FIGURES = {"loss", "r2", "tau", "mae"}
-
-
-def small(name):
-    arguments = SMALL.get(name)
-    if arguments is None:
-        pytest.skip(f"no small arguments for {name}")
-    return arguments
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +65,7 @@ def two_settings(monkeypatch):
 @pytest.mark.parametrize("name", sorted(set(METHODS) - {"gmn"}))
 def test_any_method_is_trained_stored_opened_and_left_alone(name, zoo, zoo_path, tmp_path):
     out = tmp_path / "run"
-    arguments = {"method": name, "progress": False, "jit_compile": False, **small(name)}
+    arguments = {"method": name, "progress": False, "jit_compile": False, **SMALL[name]}
     summary = train_accuracy(zoo_path, out, **arguments)
     assert summary["trained"] and summary["method"] == name and summary["finished"]
     assert summary["parameters"] > 10 and summary["training_seconds"] > 0
