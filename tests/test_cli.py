@@ -246,7 +246,8 @@ def test_train_refuses_methods_settings_and_arguments_that_are_not_there(refused
     begin = ["train", "accuracy", "--zoo", tiny_zoo, "--out", tmp_path / "run"]
     assert "'magic', expected one of gmn, deepsets" in refused(*begin, "--method", "magic")
     assert "num_blocks=2" in refused(*begin, "--method", "deepsets", "--num-blocks", "2")
-    assert "'wider', expected one that" in refused(*begin, "--method", "statnn", "--setting", "wider")
+    said = refused(*begin, "--method", "statnn", "--setting", "wider")
+    assert 'no setting "wider": expected one of all' in said
     assert "time_limit=0" in refused(*begin, "--method", "statnn", "--time-limit", "0")
 
 

@@ -16,16 +16,18 @@ from gmn_tf.comparison.summary import COSTS, SAMPLES
 from gmn_tf.errors import GmnError, ZooError
 from gmn_tf.models.registry import METHODS, method
 from gmn_tf.training.fit import change, config_of, train_accuracy
-from gmn_tf.training.folder import settings_of, split_indices, zoo_hash
+from gmn_tf.training.folder import zoo_hash
 from gmn_tf.training.run import Run
 from gmn_tf.training.settings import Settings
+from gmn_tf.zoo.opening import open_zoo
 from gmn_tf.zoo.store import Zoo
 
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """One row to be made."""
+    """One row to be made; `path` is where `zoo` was opened."""
 
+    path: str | os.PathLike[str]
     zoo: Zoo
     results: Results
     settings: Settings
@@ -85,7 +87,7 @@ def reproduce(
     """
     deadline = None if time_limit is None else time.monotonic() + time_limit
     jobs = _jobs(
-        [Zoo.load(path) for path in zoo_paths],
+        {path: open_zoo(path) for path in zoo_paths},
         Path(out),
         methods=list(METHODS) if methods is None else list(methods),
         settings=settings,
@@ -126,7 +128,7 @@ def reproduce(
 
 
 def _jobs(
-    zoos: list[Zoo],
+    zoos: Mapping[str | os.PathLike[str], Zoo],
     out: Path,
     *,
     methods: list[str],
@@ -137,21 +139,22 @@ def _jobs(
 ) -> list[Job]:
     """All rows; seeds vary slowest, so that a table that is not finished has every method."""
     places = []
-    for zoo in zoos:
+    for path, zoo in zoos.items():
         results = Results.of(out, zoo)
-        for setting in settings_of(zoo):
+        for setting in zoo.settings:
             if settings is None or setting in settings:
                 results.add_setting(zoo, setting)
-                places.append((zoo, results, setting))
+                places.append((path, zoo, results, setting))
     if not places:
         raise ZooError(
             f"received the settings {', '.join(settings or ())}, expected one that a zoo has: "
-            + "; ".join(f"{zoo.path} has {', '.join(settings_of(zoo))}" for zoo in zoos)
+            + "; ".join(f"{path} has {', '.join(zoo.settings)}" for path, zoo in zoos.items())
         )
     plans = {name: _plan(name, changes, changes_of.get(name, {})) for name in (*methods, *changes_of)}
-    hashes = {name: settings_hash(config_of(places[0][0], plans[name][0])) for name in methods}
+    hashes = {name: settings_hash(config_of(places[0][1], plans[name][0])) for name in methods}
     return [
         Job(
+            path,
             zoo,
             results,
             dataclasses.replace(plans[name][0], setting=setting, seed=seed),
@@ -165,7 +168,7 @@ def _jobs(
             },
         )
         for seed in seeds
-        for zoo, results, setting in places
+        for path, zoo, results, setting in places
         for name in methods
     ]
 
@@ -194,7 +197,7 @@ def _make(
     """Trains and judges; None where time ran out."""
     run = runs / job.results.path.name / row_name(job.row)
     summary = train_accuracy(
-        job.zoo.path,
+        job.path,
         run,
         settings=job.settings,
         strategy=strategy,
@@ -206,7 +209,7 @@ def _make(
     if not summary["finished"]:
         return None
     opened = Run.load(run)
-    predictions = opened.predict(job.zoo, split_indices(job.zoo, "test", job.settings.setting))
+    predictions = opened.predict(job.zoo, job.zoo.indices("test", job.settings.setting))
     row = {
         **job.row,
         **{name: summary[name] for name in COSTS},

@@ -75,7 +75,7 @@ class WeightTransformer(Baseline):
         max_layers: int = 64,
         **kwargs: Any,
     ) -> None:
-        settings = {
+        settings: dict[str, Any] = {
             "units": units,
             "output": output,
             "num_channels": num_channels,

@@ -16,6 +16,7 @@ from gmn_tf.training.settings import Settings
 from gmn_tf.training.state import State
 from gmn_tf.training.strategy import place
 from gmn_tf.training.summary import summary
+from gmn_tf.zoo.opening import open_zoo
 from gmn_tf.zoo.store import Zoo
 
 __all__ = ["CONFIG", "RUN_VERSION", "change", "config_of", "train_accuracy", "zoo_hash"]
@@ -41,7 +42,7 @@ def train_accuracy(
     left alone. Methods that are not models on graphs (`gmn_tf.models.registry.FIT`) are fitted in one go.
 
     Args:
-        zoo_path: a zoo.
+        zoo_path: a zoo, see `gmn_tf.zoo.opening.open_zoo`.
         out: the run's folder: config.json, best.weights.h5 (best.npz for a fitted method), history.csv,
             summary.json, logs/ (TensorBoard), backup/.
         strategy, replicas, jit_compile: see `gmn_tf.training.strategy.place`. Not part of the settings: a
@@ -70,10 +71,10 @@ def train_accuracy(
     entry = registry.method(chosen.method)
     run = Path(out)
     if not entry.on_graphs:
-        zoo = Zoo.load(zoo_path)
+        zoo = open_zoo(zoo_path)
         return fitted.train(zoo, run, chosen, config_of(zoo, chosen), say=say)
     placement = place(strategy, replicas=replicas, jit_compile=jit_compile)
-    zoo = Zoo.load(zoo_path)
+    zoo = open_zoo(zoo_path)
     config = config_of(zoo, chosen)
     found = open_run(run, config, write=placement.is_chief)
     state = (State.load(run) if found else None) or State()
