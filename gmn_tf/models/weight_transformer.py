@@ -64,10 +64,10 @@ class WeightTransformer(Baseline):
         *,
         output: str = "graph",
         num_channels: int = 1,
-        token_size: int = 64,
-        max_tokens: int = 512,
+        token_size: int = 128,
+        max_tokens: int = 384,
         token_dim: int = 48,
-        num_heads: int = 4,
+        num_heads: int = 2,
         num_blocks: int = 2,
         hidden_dim: int = 64,
         dropout_rate: float = 0.3,
@@ -75,7 +75,7 @@ class WeightTransformer(Baseline):
         max_layers: int = 64,
         **kwargs: Any,
     ) -> None:
-        settings = {
+        settings: dict[str, Any] = {
             "units": units,
             "output": output,
             "num_channels": num_channels,
