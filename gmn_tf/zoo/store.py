@@ -103,8 +103,9 @@ class Zoo:
         table = _read_table(folder / files.TABLE)
         if not len(table["split"]) or not architectures:
             raise ZooError(f"{folder} holds no networks: generate the zoo again with a size of at least 1.")
-        zoo = cls(folder, manifest, table, architectures, settings=splits.read(folder, listed, table))
+        zoo = cls(folder, manifest, table, architectures)
         zoo._check_rows()
+        zoo._settings = splits.read(folder, listed, table)
         return zoo
 
     def __len__(self) -> int:

@@ -237,13 +237,11 @@ def test_changed_splits_are_refused(copy):
 
 def test_columns_hold_numbers_or_text(copy):
     table = (copy / files.TABLE).read_text().splitlines()
-    lines = [f"{table[0]},augmentation,patch_size,width"]
-    lines += [
-        f"{line},{'flip' if i % 2 else ''},{4 if i else ''},{8 + i}" for i, line in enumerate(table[1:])
-    ]
+    lines = [f"{table[0]},crop,patch_size"]
+    lines += [f"{line},{'wide' if i % 2 else ''},{4 if i else ''}" for i, line in enumerate(table[1:])]
     (copy / files.TABLE).write_text("\n".join(lines) + "\n")
     _list(copy, [files.TABLE])
     zoo = Zoo.load(copy)
-    assert list(zoo.table["augmentation"][:2]) == ["", "flip"]
+    assert list(zoo.table["crop"][:2]) == ["", "wide"]
     assert zoo.table["patch_size"].dtype == np.float32 and np.isnan(zoo.table["patch_size"][0])
-    assert zoo.table["width"].dtype.kind == "i" and zoo.table["width"][1] == 9
+    assert zoo.table["width"].dtype.kind == "i" and zoo.table["family"][0] == "cnn"
