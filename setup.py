@@ -16,7 +16,7 @@ class BuildWithSavedModels(build_py):
         super().run()
         source, target = HERE / "savedmodels", Path(self.build_lib) / "gmn_tf" / "_savedmodels"
         if source.is_dir() and not self.editable_mode:
-            shutil.copytree(source, target, dirs_exist_ok=True)
+            shutil.copytree(source, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*"))
 
 
 setup(cmdclass={"build_py": BuildWithSavedModels})

@@ -3,8 +3,8 @@
     python scripts/check_export.py EXPORT
 
 `EXPORT/check` must hold examples and answers (`gmn-tf export --zoo ZOO`). Both signatures are called, one
-network at a time and all at once; exit code 1 when an accuracy is further than 1e-5 from the metanetwork's own,
-or a distance further than 1e-3 from the one worked out apart from what is served.
+network at a time and all at once; exit code 1 when an accuracy is further than 1e-5 from the metanetwork's
+own, or a distance further than 1e-3 from the one worked out apart from what is served.
 """
 
 from __future__ import annotations
@@ -59,10 +59,10 @@ def main() -> int:
         )
     leaked = [name for name in BARRED if name in sys.modules]
     passed = all(gap <= TOLERANCES[name] for name, gap in gaps.items()) and not leaked
+    found = ", ".join(f"{gap:.1e} in {name}" for name, gap in gaps.items())
     print(
         f"{folder}: {len(records)} networks through serving_default (together, and one by one) and raw, "
-        f"without {' and '.join(BARRED[:2])}: largest difference "
-        f"{', '.join(f'{gap:.1e} in {name}' for name, gap in gaps.items())}, {'passed' if passed else 'FAILED'}."
+        f"without {' and '.join(BARRED[:2])}: largest difference {found}, {'passed' if passed else 'FAILED'}."
     )
     return 0 if passed else 1
 

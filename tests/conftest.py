@@ -52,3 +52,22 @@ def _tiny_zoo(tmp_path_factory) -> Path:
 def tiny_zoo(_tiny_zoo, tmp_path) -> Path:
     """A copy of that zoo which a test may damage."""
     return Path(shutil.copytree(_tiny_zoo, tmp_path / "tiny-zoo"))
+
+
+@pytest.fixture(scope="session")
+def _judged_zoo(tmp_path_factory) -> Path:
+    """A zoo of 120 tiny convolutional networks of 10 architectures, with weights of usual scales."""
+    from small_exports import make_zoo
+
+    return make_zoo(tmp_path_factory.mktemp("judged") / "zoo")
+
+
+@pytest.fixture(scope="session")
+def _judge(_judged_zoo, tmp_path_factory) -> Path:
+    """An export that tells distances to that zoo; its metanetwork has random weights."""
+    from small_exports import make_run
+
+    from gmn_tf.export import export
+
+    folder = tmp_path_factory.mktemp("judge")
+    return export(make_run(folder / "run", _judged_zoo), folder / "judge", zoo=_judged_zoo, examples=4)

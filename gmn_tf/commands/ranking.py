@@ -72,8 +72,9 @@ def rank(
     if ranking.measured is not None:
         tau = "undefined" if ranking.tau is None else f"{ranking.tau:.3f}"
         print(
-            f"Measured: the pick {ranking.measured[0]:.3f}, the best {ranking.measured.max():.3f}, so a regret "
-            f"of {ranking.regret:.3f} (a random pick: {ranking.random_regrets[0]:.3f}); Kendall's tau {tau}."
+            f"Measured: the pick {ranking.measured[0]:.3f}, the best {ranking.measured.max():.3f}, so a "
+            f"regret of {ranking.regret:.3f}; a random pick costs {ranking.random_regrets[0]:.3f}; Kendall's "
+            f"tau {tau}."
         )
     if plot is not None:
         print(f"Drawn in {plot}.")
