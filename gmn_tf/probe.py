@@ -34,10 +34,10 @@ class AccuracyProbe(keras.callbacks.Callback):
     model.fit(x, y, epochs=20, callbacks=[probe, keras.callbacks.TensorBoard("logs")])
     ```
 
-    The parameter graph is planned once, when training starts; every estimate after that is one gather of
-    weights and one call. A model that cannot be drawn as a parameter graph is said so at the start, in one
-    warning; it then trains as if the callback were not there. Weights that are NaN or infinite get the
-    estimate NaN.
+    The parameter graph is planned once, when training starts (after the first batch, where that is what
+    builds the model); every estimate after that is one gather of weights and one call. A model that cannot
+    be drawn as a parameter graph is said so then, in one warning; it trains on as if the callback were not
+    there. Weights that are NaN or infinite get the estimate NaN.
 
     Args:
         model: the metanetwork, as `gmn_tf.load` takes or gives it; by default the one that comes with
@@ -65,20 +65,17 @@ class AccuracyProbe(keras.callbacks.Callback):
         self.every = None if update_freq == "epoch" else int(update_freq)
         self.graph: ParameterGraph | None = None
         self.batches = 0
+        self._planned = False
         self._writer: Any = None
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        self.graph = None
-        try:
-            graph = ParameterGraph.from_keras(self.model)
-            self._estimate(graph)
-        except GmnError as error:
-            sentence = " ".join(str(error).split()).rstrip(".")
-            warnings.warn(f"AccuracyProbe writes nothing: {sentence}.", RuntimeWarning, stacklevel=2)
-            return
-        self.graph = graph
+        self.graph, self._planned = None, False
+        if self.model.built:
+            self._plan()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        if not self._planned:  # a model without an Input is built by its first batch
+            self._plan()
         self.batches += 1
         if self.graph is not None and self.every is not None and self.batches % self.every == 0:
             self._write("batch", self.batches, self._estimate(self.graph))
@@ -95,6 +92,18 @@ class AccuracyProbe(keras.callbacks.Callback):
         if self._writer is not None:
             self._writer.close()
             self._writer = None
+
+    def _plan(self) -> None:
+        """Draws the model and judges it once, so that what cannot be done is said before training goes on."""
+        self._planned = True
+        try:
+            graph = ParameterGraph.from_keras(self.model)
+            self._estimate(graph)
+        except GmnError as error:
+            sentence = " ".join(str(error).split()).rstrip(".")
+            warnings.warn(f"AccuracyProbe writes nothing: {sentence}.", RuntimeWarning, stacklevel=3)
+            return
+        self.graph = graph
 
     def _estimate(self, graph: ParameterGraph) -> dict[str, float]:
         flat = graph.flatten(self.model)

@@ -31,7 +31,7 @@ def problem(n=40):
 def network(*layers):
     keras.utils.set_random_seed(0)
     chain = layers or (keras.layers.Conv2D(4, 3, activation="relu"), keras.layers.GlobalAveragePooling2D())
-    model = keras.Sequential([*chain, keras.layers.Dense(10)])
+    model = keras.Sequential([keras.Input((8, 8, 1)), *chain, keras.layers.Dense(10)])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.SGD(0.5), loss)
     return model
@@ -145,6 +145,16 @@ def test_a_second_training_goes_on_in_the_same_folder(judge, tmp_path):
     model.fit(*problem(), epochs=1, verbose=0, callbacks=[probe])
     model.fit(*problem(), epochs=2, initial_epoch=1, verbose=0, callbacks=[probe])
     assert [step for step, _ in scalars(tmp_path / "probe")["epoch_predicted_accuracy"]] == [0, 1]
+
+
+def test_a_model_that_its_first_batch_builds(judge, tmp_path):
+    model = keras.Sequential(network().layers)
+    assert not model.built
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    probe = AccuracyProbe(judge, log_dir=tmp_path, update_freq=1)
+    history = model.fit(*problem(), batch_size=20, epochs=1, verbose=0, callbacks=[probe]).history
+    np.testing.assert_allclose(history["predicted_accuracy"], judge(model), rtol=1e-5)
+    assert [step for step, _ in scalars(tmp_path / "probe")["batch_predicted_accuracy"]] == [1, 2]
 
 
 def test_bad_arguments(tmp_path):
