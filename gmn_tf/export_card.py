@@ -152,10 +152,11 @@ def _figures(evaluation: Mapping[str, Any]) -> str:
         for name, figures in evaluation["figures"].items()
     ]
     names = [_TITLES.get(name, name) for name in next(iter(evaluation["figures"].values()))]
-    own = {
-        True: "held-out networks of the zoo it was trained on",
-        False: "networks of ANOTHER zoo than the one it was trained on",
-    }.get(evaluation.get("trained_on_this_zoo"), "networks")
+    own = "networks"
+    if evaluation.get("trained_on_this_zoo"):
+        own = "held-out networks of the zoo it was trained on"
+    elif "trained_on_this_zoo" in evaluation:
+        own = "networks of ANOTHER zoo than the one it was trained on"
     whose = "" if evaluation["of"] == THIS else f", {evaluation['of']}"
     where = [f"{evaluation['split']} split"] if "split" in evaluation else []
     where += [f"zoo {evaluation['zoo_hash']}"] if "zoo_hash" in evaluation else []

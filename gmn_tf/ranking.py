@@ -215,6 +215,9 @@ def _measure(files: Sequence[Path], data: str, architecture: Any) -> np.ndarray:
     reader = WeightsReader(architecture) if architecture is not None else None
     found = []
     for file in files:
-        weights_alone = reader is not None and file.suffix.lower() != ".keras"
-        found.append(accuracy(reader.model(file) if weights_alone else load_keras_model(file), images))
+        if reader is not None and file.suffix.lower() != ".keras":
+            model = reader.model(file)
+        else:
+            model = load_keras_model(file)
+        found.append(accuracy(model, images))
     return np.array(found)

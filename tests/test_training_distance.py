@@ -43,9 +43,9 @@ def test_a_line_worked_by_hand():
         features(line), np.zeros(11, int), features(np.full((4, 1), 5.0)), np.zeros(4, int)
     )
     assert NEIGHBOURS == 5
-    np.testing.assert_allclose(fitted.unit, 2 / np.sqrt(10), rtol=2e-3)  # references are float16
+    np.testing.assert_allclose(fitted.unit, 2 / np.sqrt(10), rtol=1e-5)
     found = served(fitted, features([[5.0], [100.0], [-95.0], [np.nan], [np.inf]]))
-    np.testing.assert_allclose(found[:3], [1.0, 47.0, 49.5], rtol=2e-3)
+    np.testing.assert_allclose(found[:3], [1.0, 47.0, 49.5], rtol=1e-5)
     assert np.isinf(found[3:]).all()
     assert found.dtype == np.float32
 
@@ -96,7 +96,7 @@ def test_many_training_networks_are_drawn_from(monkeypatch):
     monkeypatch.setattr("gmn_tf.training_distance.MAX_REFERENCES", 30)
     training, owner = cloud(300, seed=0)
     fitted = TrainingDistance.fit(training, owner, *cloud(50, seed=1))
-    assert fitted.references.shape == (30, 4) and fitted.references.dtype == np.float16
+    assert fitted.references.shape == (30, 4) and fitted.references.dtype == np.float32
     np.testing.assert_allclose(fitted.unit, TrainingDistance.fit(training, owner, *cloud(50, seed=1)).unit)
 
 
