@@ -14,9 +14,10 @@ from gmn_tf import provenance, savedmodels, serving
 from gmn_tf.errors import RunError, SchemaError
 from gmn_tf.export_card import card
 from gmn_tf.export_check import write_check
-from gmn_tf.export_distance import fit_distance, training_networks
+from gmn_tf.export_distance import fit_distance
 from gmn_tf.graph import schema
 from gmn_tf.tasks.accuracy import TASK
+from gmn_tf.training.folder import split_indices
 
 if TYPE_CHECKING:
     from gmn_tf.predictor import Predictor
@@ -62,16 +63,16 @@ def export(
         `out`. It is whole or not there: everything is written beside it and renamed.
 
     Raises:
-        RunError: `run_path` is no finished run, `out` exists, or a report cannot be read.
+        RunError: `run_path` is no finished run of a model on graphs, `out` exists, or a report cannot be
+            read.
         ZooError: `zoo` is not a whole zoo.
     """
     import tensorflow as tf
 
-    from gmn_tf.training.run import Run
-
     out = Path(out)
     _check_target(out, overwrite=overwrite)
-    run = Run.load(run_path)
+    reports = provenance.evaluations(Path(run_path), map(Path, evaluations))
+    run = _open_run(Path(run_path))
     population = _open_zoo(zoo)
     own = population if population is not None and _trained_on(run, population) else None
     checked = population is not None and examples > 0
@@ -79,10 +80,10 @@ def export(
     server = serving.AccuracyServer(run.model, distance=distance)
     metadata = {
         **_metadata(run, server),
-        "evaluations": provenance.evaluations(Path(run_path), map(Path, evaluations)),
-        "population": provenance.population(own, training_networks(run, own)) if own else None,
+        "evaluations": reports,
+        "population": provenance.population(own, split_indices(own, "train", run.setting)) if own else None,
         "distance": distance.metadata() if distance is not None else None,
-        "commands": _commands(run, own, name=out.name),
+        "commands": provenance.commands(run.config, own.manifest if own else None, name=out.name),
         "signatures": {name: _signature(function) for name, function in server.signatures.items()},
     }
     partial = out.parent / f".{out.name}.{uuid.uuid4().hex[:8]}.partial"
@@ -129,9 +130,7 @@ def load(path: str | os.PathLike[str] | None = None) -> Predictor:
     if not path.is_dir():
         raise RunError(f"{path}: found a file, expected the folder of a run or an export.")
     if not (path / _SAVED_MODEL).exists():
-        from gmn_tf.training.run import Run
-
-        run = Run.load(path)
+        run = _open_run(path)
         server = serving.AccuracyServer(run.model)
         metadata = {**_metadata(run, server), "evaluations": provenance.evaluations(path)}
         _check_schema(path, metadata)
@@ -152,6 +151,18 @@ def load(path: str | os.PathLike[str] | None = None) -> Predictor:
     return Predictor(raw, num_channels=metadata["num_channels"], metadata=metadata, path=path, owner=loaded)
 
 
+def _open_run(path: Path) -> Run:
+    from gmn_tf.training.run import Run
+
+    run = Run.load(path)
+    if not run.method.on_graphs:
+        raise RunError(
+            f"{path}: a run of {run.method.title}, which reads networks of a zoo alone, expected one "
+            "of a model on graphs: train another method."
+        )
+    return run
+
+
 def _metadata(run: Run, server: serving.AccuracyServer) -> dict[str, Any]:
     import tensorflow as tf
 
@@ -170,15 +181,9 @@ def _metadata(run: Run, server: serving.AccuracyServer) -> dict[str, Any]:
 
 
 def _trained_on(run: Run, zoo: Zoo) -> bool:
-    from gmn_tf.training.fit import zoo_hash
+    from gmn_tf.training.folder import zoo_hash
 
     return run.config.get("zoo_hash") == zoo_hash(zoo)
-
-
-def _commands(run: Run, zoo: Zoo | None, *, name: str) -> list[str]:
-    manifest = zoo.manifest if zoo is not None else None
-    usual = provenance.usual_arguments(run.model)
-    return provenance.commands(run.config, manifest, name=name, defaults=usual)
 
 
 def _signature(function: Any) -> dict[str, Any]:

@@ -17,12 +17,6 @@ MAX_EDGES = 100_000
 """Edges looked at in one call, unless a single network has more."""
 
 
-def training_networks(run: Run, zoo: Zoo, split: str = "train") -> np.ndarray:
-    """Numbers of the networks of a split, in the setting that the run was trained in."""
-    setting = run.config["settings"].get("setting", "all")
-    return zoo.indices(split) if setting == "all" else zoo.indices(split, setting=setting)  # type: ignore[call-arg]
-
-
 def fit_distance(run: Run, zoo: Zoo) -> TrainingDistance:
     """The distance to the training networks of `run`, its unit from the validation networks.
 
@@ -34,11 +28,12 @@ def fit_distance(run: Run, zoo: Zoo) -> TrainingDistance:
         ZooError: a split is empty.
         RunError: features are not finite.
     """
+    from gmn_tf.training.folder import split_indices
     from gmn_tf.training.population import Population
 
     features, architectures = [], []
     for split in ("train", "validation"):
-        indices = training_networks(run, zoo, split)
+        indices = split_indices(zoo, split, run.setting)
         members = Population.from_zoo(zoo, indices, channels=run.channels)
         features.append(network_features(run.model, members, channels=run.channels))
         architectures.append(zoo.table["architecture"][indices])

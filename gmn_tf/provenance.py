@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gmn_tf.errors import RunError
-from gmn_tf.training.settings import MODEL, Settings
+from gmn_tf.models import registry
+from gmn_tf.training.settings import ALL, METHOD, Settings
 
 if TYPE_CHECKING:
     from gmn_tf.zoo.store import Zoo
@@ -66,16 +67,13 @@ def population(zoo: Zoo, training: np.ndarray) -> dict[str, Any]:
     return facts
 
 
-def commands(
-    config: Mapping[str, Any], manifest: Mapping[str, Any] | None, *, name: str, defaults: Mapping[str, Any]
-) -> list[str]:
+def commands(config: Mapping[str, Any], manifest: Mapping[str, Any] | None, *, name: str) -> list[str]:
     """The commands that make a metanetwork anew, from a run's configuration and its zoo's manifest.
 
     Args:
         config: config.json of the run.
         manifest: of the zoo; without it the zoo's command is left out.
         name: of the export.
-        defaults: arguments of the metanetwork that need not be named.
     """
     lines = []
     plan = dict((manifest or {}).get("plan") or {})
@@ -84,12 +82,12 @@ def commands(
         words += ["--size", plan["size"], "--seed", plan["seed"]]
         words += ["--keras", plan["keras_files"]] if plan.get("keras_files") else []
         lines.append(_line([*words, "--out", "ZOO"]))
-    usual = {key: value for key, value in vars(Settings()).items() if key != "model"}
-    usual |= {"method": "gmn", "setting": "all"}
-    given = {key: value for key, value in config.get("settings", {}).items() if key != "model"}
-    chosen = {key: value for key, value in given.items() if usual.get(key) != value}
-    for key, value in config.get("model", {}).items():
-        if key not in _GIVEN_BY_TASK and (key not in defaults or defaults[key] != value):
+    given = {"method": METHOD, "setting": ALL, **config["settings"]}
+    usual: dict[str, Any] = {**vars(Settings.of(given["method"])), "method": METHOD}
+    chosen = {key: value for key, value in given.items() if key != "model" and usual.get(key) != value}
+    arguments = _usual_arguments(given["method"])
+    for key, value in config["model"].items():
+        if key not in _GIVEN_BY_TASK and not (key in arguments and arguments[key] == value):
             chosen[key] = value
     words = ["gmn-tf", "train", "accuracy", "--zoo", "ZOO", "--out", "RUN"]
     for key in sorted(chosen, key=lambda key: (_OPTIONS.index(key) if key in _OPTIONS else 99, key)):
@@ -99,13 +97,6 @@ def commands(
         else:
             words += ["--set", f"{key}={value if isinstance(value, str) else json.dumps(value)}"]
     return [*lines, _line(words), _line(["gmn-tf", "export", "--run", "RUN", "--zoo", "ZOO", "--out", name])]
-
-
-def usual_arguments(model: Any) -> dict[str, Any]:
-    """Arguments of a metanetwork's class that a run has when none are given."""
-    signature = inspect.signature(type(model).__init__).parameters.values()
-    found = {p.name: p.default for p in signature if p.default is not inspect.Parameter.empty}
-    return {**found, **{name: value for name, value in MODEL.items() if name in found}}
 
 
 def evaluations(run: Path, further: Iterable[Path] = ()) -> list[dict[str, Any]]:
@@ -135,6 +126,14 @@ def evaluations(run: Path, further: Iterable[Path] = ()) -> list[dict[str, Any]]
             raise RunError(f"{path}: is no report of gmn-tf evaluate ({error}); evaluate again.") from error
         reports.append({"setting": "all", **report, "of": whose})
     return reports
+
+
+def _usual_arguments(method: str) -> dict[str, Any]:
+    """Arguments of a method's class that a run has when none are given."""
+    entry = registry.method(method)
+    parameters = inspect.signature(entry.load()).parameters.values()
+    found = {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}
+    return {**found, **entry.model}
 
 
 def _families(zoo: Zoo, training: np.ndarray) -> dict[str, int]:

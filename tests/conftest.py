@@ -63,11 +63,16 @@ def _judged_zoo(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def _judge(_judged_zoo, tmp_path_factory) -> Path:
-    """An export that tells distances to that zoo; its metanetwork has random weights."""
+def _judge_run(_judged_zoo, tmp_path_factory) -> Path:
+    """A run on that zoo; its metanetwork has random weights."""
     from small_exports import make_run
 
+    return make_run(tmp_path_factory.mktemp("judge") / "run", _judged_zoo)
+
+
+@pytest.fixture(scope="session")
+def _judge(_judge_run, _judged_zoo) -> Path:
+    """Its export, which tells distances to the zoo's training networks."""
     from gmn_tf.export import export
 
-    folder = tmp_path_factory.mktemp("judge")
-    return export(make_run(folder / "run", _judged_zoo), folder / "judge", zoo=_judged_zoo, examples=4)
+    return export(_judge_run, _judge_run.parent / "judge", zoo=_judged_zoo, examples=3)

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from gmn_tf.graph import schema
 from gmn_tf.models.graph_metanetwork import GraphMetanetwork
-from gmn_tf.training.fit import RUN_VERSION, zoo_hash
+from gmn_tf.training.folder import RUN_VERSION, zoo_hash
 from gmn_tf.training.keeper import BEST_WEIGHTS
 from gmn_tf.zoo import files, store
 
@@ -119,7 +119,7 @@ def make_run(folder: Path, zoo: Path | None = None) -> Path:
         "schema_version": schema.SCHEMA_VERSION,
         "task": "accuracy",
         "zoo_hash": found,
-        "settings": {"seed": 0, "channels": 9, "epochs": 3},
+        "settings": {"method": "gmn", "setting": "all", "seed": 0, "channels": 9, "epochs": 3},
         "model": model.get_config(),
     }
     (folder / "config.json").write_text(json.dumps(config))

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_gnn as tfgnn
-from small_exports import make_run, metanetwork
+from small_exports import metanetwork
 
 import gmn_tf
 from gmn_tf import serving
@@ -118,14 +118,14 @@ def test_predictor_takes_models_and_files_one_or_many(served, tmp_path, monkeypa
     np.testing.assert_allclose(predictor(inputs), answers, rtol=1e-5)
 
 
-@pytest.fixture(scope="module")
-def run_folder(tmp_path_factory):
-    return make_run(tmp_path_factory.mktemp("runs") / "run")
+@pytest.fixture
+def run_folder(_judge_run):
+    return _judge_run
 
 
-@pytest.fixture(scope="module")
-def exported(run_folder, tmp_path_factory, _tiny_zoo):
-    return export(run_folder, tmp_path_factory.mktemp("exports") / "it", zoo=_tiny_zoo, examples=3)
+@pytest.fixture
+def exported(_judge):
+    return _judge
 
 
 def test_a_process_without_this_package_gets_the_same_answers(exported):
@@ -133,13 +133,14 @@ def test_a_process_without_this_package_gets_the_same_answers(exported):
         [sys.executable, CHECK_SCRIPT, exported], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert "3 networks" in done.stdout and "passed" in done.stdout
+    assert "3 networks" in done.stdout and "in distance, passed" in done.stdout
 
 
-def test_the_check_of_an_export_can_fail(exported, tmp_path):
+@pytest.mark.parametrize(("name", "change"), [("accuracy", 1e-3), ("distance", 1e-2)])
+def test_the_check_of_an_export_can_fail(exported, tmp_path, name, change):
     copy = Path(shutil.copytree(exported, tmp_path / "copy"))
     answers = json.loads((copy / "check" / "answers.json").read_text())
-    answers["accuracy"][1] += 1e-3
+    answers[name][1] += change
     (copy / "check" / "answers.json").write_text(json.dumps(answers))
     done = subprocess.run([sys.executable, CHECK_SCRIPT, copy], capture_output=True, text=True, check=False)
     assert done.returncode == 1 and "FAILED" in done.stdout

@@ -143,17 +143,6 @@ def assemble(
     )
 
 
-def smallest_graph(num_channels: int = 1) -> tfgnn.GraphTensor:
-    """Two nodes and the edge between them: enough to create all weights of a model on parameter graphs."""
-    zeros = np.zeros(1, np.int32)
-    nodes = {name: np.zeros(2, np.int32) for name in (*_NODE_LABELS, schema.DEPTH)}
-    edges = dict.fromkeys((schema.SOURCE, *_EDGE_LABELS, schema.DEPTH), zeros)
-    edges[schema.TARGET] = zeros + 1
-    for name in _EDGE_POSITIONS:
-        edges[name] = np.full((1, schema.POSITION_SIZE), schema.NO_POSITION)
-    return assemble(nodes, edges, np.ones((1, num_channels)))
-
-
 def _tensor(column: Any, name: str) -> Any:
     import tensorflow as tf
 

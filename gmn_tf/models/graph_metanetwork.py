@@ -12,7 +12,6 @@ import tensorflow_gnn as tfgnn
 
 from gmn_tf.errors import SchemaError
 from gmn_tf.graph import schema
-from gmn_tf.graph.tensor import smallest_graph
 from gmn_tf.layers.canonical_values import canonical_values, symmetry_names
 from gmn_tf.layers.edge_encoder import EdgeEncoder
 from gmn_tf.layers.edge_stream import Columns, EdgeStream, default_chunk_size
@@ -28,6 +27,7 @@ from gmn_tf.layers.readout import GroupReadout
 from gmn_tf.layers.topology import topology
 from gmn_tf.models.block import MetanetworkBlock
 from gmn_tf.models.presets import preset
+from gmn_tf.models.smallest import smallest_graph
 from gmn_tf.models.streaming import edge_progress
 from gmn_tf.models.transformer_block import TransformerBlock
 
