@@ -136,7 +136,9 @@ def test_a_process_without_this_package_gets_the_same_answers(exported):
     assert "3 networks" in done.stdout and "in distance, passed" in done.stdout
 
 
-@pytest.mark.parametrize(("name", "change"), [("accuracy", 1e-3), ("distance", 1e-2)])
+@pytest.mark.parametrize(
+    ("name", "change"), [("accuracy", 1e-3), pytest.param("distance", 1e-2, marks=pytest.mark.slow)]
+)
 def test_the_check_of_an_export_can_fail(exported, tmp_path, name, change):
     copy = Path(shutil.copytree(exported, tmp_path / "copy"))
     answers = json.loads((copy / "check" / "answers.json").read_text())
