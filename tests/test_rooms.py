@@ -16,7 +16,7 @@ ALLOWED: dict[str, set[str]] = {
     "graph": set(),
     "keras_layers": set(),
     "convert": {"graph", "keras_layers"},
-    "zoo": {"graph", "convert", "gmn_tf"},
+    "zoo": {"graph", "keras_layers", "convert", "gmn_tf"},
     "layers": {"graph"},
     "models": {"graph", "layers"},
     "tasks": {"graph", "zoo"},

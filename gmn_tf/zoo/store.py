@@ -28,9 +28,12 @@ _COLUMNS: dict[str, Callable[[str], Any]] = {
     "row": int,
     "split": str,
     "test_accuracy": float,
+    "family": str,
+    "width": int,
     "num_parameters": int,
     "optimizer": str,
     "steps": int,
+    "augmentation": str,
 }
 _REQUIRED = ("network", "architecture", "row", "split", "test_accuracy")
 
