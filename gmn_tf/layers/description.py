@@ -9,7 +9,7 @@ from gmn_tf.graph import schema
 from gmn_tf.layers.features import NUM_ACTIVATIONS, NUM_EDGE_TYPES, NUM_NODE_TYPES, num_components
 from gmn_tf.layers.label_statistics import FIRST_PARAMETERLESS_TYPE
 
-NUM_FEATURES = NUM_NODE_TYPES + NUM_ACTIVATIONS + NUM_EDGE_TYPES + 1 + 2 * FIRST_PARAMETERLESS_TYPE
+NUM_FEATURES = NUM_NODE_TYPES + NUM_ACTIVATIONS + 3 * NUM_EDGE_TYPES + 1 + 2 * FIRST_PARAMETERLESS_TYPE
 
 _SMALLEST = 1e-2
 """Below this scale weights count as nearly zero: freshly made biases are, and it means nothing."""
@@ -18,9 +18,10 @@ _SMALLEST = 1e-2
 def describe(graph: tfgnn.GraphTensor) -> tf.Tensor:
     """Features of each component that nothing was learnt for; no order of nodes or edges enters.
 
-    `log(1 + n)` of its nodes by type and by activation, of its edges by type, and of its layers; for every
-    edge type with parameters the log of the root mean square of its values (those that are not 0), and how
-    far, in logs, the largest lies above it. All are logs, so that a difference of 1 is a factor of e.
+    `log(1 + n)` of its nodes by type and by activation, of its edges by type, of the coordinates that these
+    edges' kernel positions and entry positions have, and of its layers; for every edge type with parameters
+    the log of the root mean square of its values (those that are not 0), and how far, in logs, the largest
+    lies above it. All are logs, so that a difference of 1 is a factor of e.
 
     Args:
         graph: scalar GraphTensor as of `gmn_tf.graph.tensor`, bundled or not.
@@ -34,10 +35,15 @@ def describe(graph: tfgnn.GraphTensor) -> tf.Tensor:
     of_node = tfgnn.broadcast_context_to_nodes(graph, schema.NODE_SET, feature_value=numbers)
     of_edge = tfgnn.broadcast_context_to_edges(graph, schema.EDGE_SET, feature_value=numbers)
 
-    def counts(component: tf.Tensor, label: tf.Tensor, size: int) -> tf.Tensor:
+    def counts(component: tf.Tensor, label: tf.Tensor, size: int, of: tf.Tensor | None = None) -> tf.Tensor:
         cell = component * size + tf.clip_by_value(label, 0, size - 1)
-        found = tf.math.unsorted_segment_sum(tf.ones_like(cell, tf.float32), cell, components * size)
+        of = tf.ones_like(cell, tf.float32) if of is None else of
+        found = tf.math.unsorted_segment_sum(of, cell, components * size)
         return tf.math.log1p(tf.reshape(found, [components, size]))
+
+    def coordinates(position: tf.Tensor) -> tf.Tensor:
+        used = tf.reduce_sum(tf.cast(position != schema.NO_POSITION, tf.float32), axis=1)
+        return counts(of_edge, edges[schema.TYPE], NUM_EDGE_TYPES, used)
 
     layers = tf.math.unsorted_segment_max(nodes[schema.LAYER], of_node, components)
     return tf.concat(
@@ -45,6 +51,8 @@ def describe(graph: tfgnn.GraphTensor) -> tf.Tensor:
             counts(of_node, nodes[schema.TYPE], NUM_NODE_TYPES),
             counts(of_node, nodes[schema.ACTIVATION], NUM_ACTIVATIONS),
             counts(of_edge, edges[schema.TYPE], NUM_EDGE_TYPES),
+            coordinates(edges[schema.KERNEL_POSITION]),
+            coordinates(edges[schema.ENTRY_POSITION]),
             tf.math.log1p(tf.cast(tf.maximum(layers, 0), tf.float32))[:, tf.newaxis],
             _scales(edges[schema.VALUE], of_edge, edges[schema.TYPE], components),
         ],

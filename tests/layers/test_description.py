@@ -17,7 +17,7 @@ TYPES = FIRST_PARAMETERLESS_TYPE  # edge types with parameters
 
 
 def parts(row):
-    ends = np.cumsum([NODES, ACTIVATIONS, EDGES, 1, TYPES])
+    ends = np.cumsum([NODES, ACTIVATIONS, EDGES, EDGES, EDGES, 1, TYPES])
     return np.split(np.asarray(row), ends)
 
 
@@ -26,7 +26,7 @@ def test_counts_and_scales_of_a_small_network():
     nodes, edges, values = small_cnn(0, channels=(1, 3, 2))
     rows = describe(merge((nodes, edges, values), padding(2, 5))).numpy()
     assert rows.shape == (2, NUM_FEATURES) and np.isfinite(rows).all()
-    node, activation, edge, layers, scale, peak = parts(rows[0])
+    node, activation, edge, kernel, entry, layers, scale, peak = parts(rows[0])
     expected = np.zeros(NODES)
     expected[[schema.NodeType.CHANNEL, schema.NodeType.BIAS]] = np.log1p([6, 2])
     np.testing.assert_allclose(node, expected, rtol=1e-6)
@@ -36,6 +36,10 @@ def test_counts_and_scales_of_a_small_network():
     expected = np.zeros(EDGES)
     expected[[schema.EdgeType.CONV, schema.EdgeType.BIAS]] = np.log1p([81, 5])
     np.testing.assert_allclose(edge, expected, rtol=1e-6)
+    expected = np.zeros(EDGES)
+    expected[schema.EdgeType.CONV] = np.log1p(2 * 81)  # two coordinates each
+    np.testing.assert_allclose(kernel, expected, rtol=1e-6)
+    np.testing.assert_array_equal(entry, 0)
     np.testing.assert_allclose(layers, np.log1p([2]), rtol=1e-6)
     for kind in (schema.EdgeType.CONV, schema.EdgeType.BIAS):
         mine = values[edges[schema.TYPE] == kind]
@@ -57,9 +61,9 @@ def test_no_order_enters_and_networks_do_not_touch():
 def test_scale_shows_and_does_not_overflow(factor):
     nodes, edges, values = small_cnn(3)
     plain, scaled = (parts(describe(merge((nodes, edges, values * f)))[0].numpy()) for f in (1.0, factor))
-    for before, after in zip(plain[:4], scaled[:4], strict=True):
+    for before, after in zip(plain[:6], scaled[:6], strict=True):
         np.testing.assert_array_equal(before, after)
     kind = schema.EdgeType.CONV
     root = np.sqrt(np.mean(np.square(values[edges[schema.TYPE] == kind].astype(np.float64))))
-    np.testing.assert_allclose(scaled[4][kind], np.log(root * factor + 0.01), rtol=1e-4)
+    np.testing.assert_allclose(scaled[6][kind], np.log(root * factor + 0.01), rtol=1e-4)
     assert np.isfinite(np.concatenate(scaled)).all()
