@@ -33,8 +33,6 @@ _COLUMNS: dict[str, Callable[[str], Any]] = {
     "family": str,
     "width": int,
     "num_parameters": int,
-    "family": str,
-    "width": int,
     "optimizer": str,
     "steps": int,
     "augmentation": str,
