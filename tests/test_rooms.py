@@ -21,6 +21,7 @@ ALLOWED: dict[str, set[str]] = {
     "models": {"graph", "layers"},
     "tasks": {"graph", "zoo"},
     "training": {"graph", "convert", "zoo", "layers", "models", "tasks", "gmn_tf"},
+    "comparison": {"zoo", "models", "tasks", "training", "gmn_tf"},
     "serving_bundles": {"graph"},
     "serving": {"graph", "serving_bundles"},
     "predictor": {"graph", "convert", "training", "serving"},

@@ -12,7 +12,6 @@ import tensorflow_gnn as tfgnn
 
 from gmn_tf.errors import SchemaError
 from gmn_tf.graph import schema
-from gmn_tf.graph.tensor import assemble
 from gmn_tf.layers.canonical_values import canonical_values, symmetry_names
 from gmn_tf.layers.edge_encoder import EdgeEncoder
 from gmn_tf.layers.edge_stream import Columns, EdgeStream, default_chunk_size
@@ -28,6 +27,7 @@ from gmn_tf.layers.readout import GroupReadout
 from gmn_tf.layers.topology import topology
 from gmn_tf.models.block import MetanetworkBlock
 from gmn_tf.models.presets import preset
+from gmn_tf.models.smallest import smallest_graph
 from gmn_tf.models.streaming import edge_progress
 from gmn_tf.models.transformer_block import TransformerBlock
 
@@ -233,7 +233,7 @@ class GraphMetanetwork(tf.keras.Model):
                 )
                 for member in range(readout_members)
             ]
-        self(_smallest_graph(num_channels))
+        self(smallest_graph(num_channels))
 
     @classmethod
     def from_preset(cls, size: str, /, units: int = 1, **kwargs: Any) -> GraphMetanetwork:
@@ -383,15 +383,3 @@ class GraphMetanetwork(tf.keras.Model):
             groups.layer,
             group_statistics(groups, values, bundled=self.bundled),
         )
-
-
-def _smallest_graph(num_channels: int) -> tfgnn.GraphTensor:
-    """Two nodes and the edge between them: enough to create all weights."""
-    zeros = np.zeros(1, np.int32)
-    nodes = {name: np.zeros(2, np.int32) for name in (schema.TYPE, schema.LAYER, schema.INDEX)}
-    nodes |= {schema.ACTIVATION: nodes[schema.TYPE], schema.DEPTH: np.zeros(2, np.float32)}
-    edges = dict.fromkeys((schema.SOURCE, schema.TYPE, schema.LAYER, schema.DEPTH), zeros)
-    edges[schema.TARGET] = zeros + 1
-    for name in (schema.KERNEL_POSITION, schema.ENTRY_POSITION):
-        edges[name] = np.full((1, schema.POSITION_SIZE), schema.NO_POSITION)
-    return assemble(nodes, edges, np.ones((1, num_channels)))
