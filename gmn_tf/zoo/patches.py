@@ -44,17 +44,18 @@ def photograph_patches() -> Arrays:
     """
     from sklearn.datasets import load_sample_image
 
-    found: dict[bool, list[np.ndarray]] = {False: [], True: []}
+    found: dict[bool, list[tuple[np.ndarray, np.ndarray]]] = {False: [], True: []}
     for name in _PHOTOGRAPHS:
         photograph = load_sample_image(name)
         for row in range(photograph.shape[0] // CELL):
             for column in range(photograph.shape[1] // CELL):
                 top, left = row * CELL, column * CELL
-                cell = photograph[top : top + CELL, left : left + CELL]
-                found[is_test_cell(row, column)].append(_cell_patches(cell))
+                patches = _cell_patches(photograph[top : top + CELL, left : left + CELL])
+                turned = _orientations(patches[classes(patches) >= 0])
+                found[is_test_cell(row, column)].append((turned, classes(turned)))
     rng = np.random.default_rng(_SEED)
-    x_train, y_train = _balanced(np.concatenate(found[False]), TRAIN_PER_CLASS, rng)
-    x_test, y_test = _balanced(np.concatenate(found[True]), TEST_PER_CLASS, rng)
+    x_train, y_train = _balanced(found[False], TRAIN_PER_CLASS, rng)
+    x_test, y_test = _balanced(found[True], TEST_PER_CLASS, rng)
     return x_train, y_train, x_test, y_test
 
 
@@ -82,20 +83,24 @@ def classes(patches: np.ndarray) -> np.ndarray:
 
 
 def _cell_patches(cell: np.ndarray) -> np.ndarray:
-    """All patches of a cell at a stride, in eight orientations, [n, 16, 16, 3]."""
+    """All patches of a cell at a stride, [n, 16, 16, 3]."""
     windows = np.lib.stride_tricks.sliding_window_view(
         cell[BORDER : CELL - BORDER, BORDER : CELL - BORDER], (PATCH, PATCH), axis=(0, 1)
     )[::STRIDE, ::STRIDE]  # [rows, columns, 3, 16, 16]
-    patches = np.moveaxis(windows.reshape(-1, 3, PATCH, PATCH), 1, 3)
+    return np.moveaxis(windows.reshape(-1, 3, PATCH, PATCH), 1, 3)
+
+
+def _orientations(patches: np.ndarray) -> np.ndarray:
+    """Each patch turned by 0, 90, 180 and 270 degrees, and these mirrored: [8 n, 16, 16, 3]."""
     turned = [np.rot90(patches, quarter, axes=(1, 2)) for quarter in range(4)]
     return np.concatenate([*turned, *(np.flip(one, axis=2) for one in turned)])
 
 
-def _balanced(patches: np.ndarray, number: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _balanced(
+    found: list[tuple[np.ndarray, np.ndarray]], number: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """`number` patches of each class, drawn without repetition, in random order."""
-    found = classes(patches)
-    chosen = np.concatenate(
-        [rng.choice(np.flatnonzero(found == c), number, replace=False) for c in range(NUM_CLASSES)]
-    )
-    chosen = rng.permutation(chosen)
-    return patches[chosen], found[chosen]
+    patches, labels = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    chosen = [rng.choice(np.flatnonzero(labels == c), number, replace=False) for c in range(NUM_CLASSES)]
+    order = rng.permutation(np.concatenate(chosen))
+    return patches[order], labels[order]

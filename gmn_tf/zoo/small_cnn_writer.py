@@ -50,7 +50,7 @@ def write(
         if shapes != layout.SHAPES:
             raise ZooError(
                 f"Architecture {architecture} of {zoo.path} has weights of shapes {shapes}, expected those "
-                f"of the Small CNN Zoo, {layout.SHAPES}: make one with `gmn-tf zoo --family small_cnn`."
+                f"of the Small CNN Zoo, {layout.SHAPES}: make one with `gmn-tf zoo --family small_cnn_zoo`."
             )
     columns = {**_published_columns(zoo, step), **(metrics or {})}
     blocks = (zoo.flat(index)[np.newaxis] for index in range(len(zoo)))

@@ -1,7 +1,7 @@
 """The Small CNN Zoo (Unterthiner et al. 2020) as a zoo: `SmallCNNZoo.load`, and `write` for other zoos.
 
-The published folders are read as they are (`gmn_tf.zoo.small_cnn_format`); one is made on data at hand by
-`gmn-tf zoo --family small_cnn` and `write`.
+The published folders are read as they are (see `small_cnn_format`); `gmn-tf zoo --family small_cnn_zoo` makes
+one by the same recipe on data at hand.
 """
 
 from __future__ import annotations

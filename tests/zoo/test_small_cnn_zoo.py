@@ -218,7 +218,7 @@ def test_round_trip_through_write(published, tmp_path):
 
 
 def test_other_zoos_are_not_written(small_zoo, tmp_path):
-    with pytest.raises(ZooError, match=r"has weights of shapes .*gmn-tf zoo --family small_cnn"):
+    with pytest.raises(ZooError, match=r"has weights of shapes .*gmn-tf zoo --family small_cnn_zoo"):
         write(small_zoo, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

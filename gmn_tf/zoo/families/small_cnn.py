@@ -2,7 +2,8 @@
 
 Three 3 x 3 convolutions of 16 channels with stride 2 on one channel, global average pooling, 10 logits: 4,970
 parameters on images of any size. The published networks do not pad; images of fewer than 15 pixels a side are
-padded ("same"), as nothing would be left of them.
+padded ("same"), as nothing would be left of them. Not in `FAMILIES`: its populations have a recipe and a
+format of their own, see `gmn_tf.zoo.small_cnn_generate`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import math
 from typing import Any, ClassVar
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from gmn_tf.errors import ZooError
@@ -109,11 +109,3 @@ class SmallCnnArchitecture:
         pooled = tf.reshape(tf.reduce_mean(x, axis=[1, 2]), [-1, count, UNITS])  # [B, N, C]
         kernel = tf.reshape(next(pieces), [count, UNITS, self.num_classes])
         return tf.einsum("bnc,nck->nbk", pooled, kernel) + next(pieces)[:, tf.newaxis, :], []
-
-
-def sample(
-    rng: np.random.Generator, *, image_shape: tuple[int, int, int], num_classes: int, number: int
-) -> SmallCnnArchitecture:
-    """ReLU and tanh in turn; nothing else varies between the architectures of this family."""
-    del rng
-    return SmallCnnArchitecture(image_shape, num_classes, ACTIVATIONS[number % len(ACTIVATIONS)])
