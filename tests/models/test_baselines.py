@@ -179,7 +179,7 @@ def test_says_what_is_wrong(name):
 
 def test_a_state_must_divide_into_heads():
     with pytest.raises(SchemaError, match="token_dim=18 with num_heads=4, expected an even multiple"):
-        WeightTransformer(token_dim=18)
+        WeightTransformer(token_dim=18, num_heads=4)
 
 
 def test_nfn_refuses_what_is_no_plain_chain():
