@@ -56,7 +56,7 @@ def export(
         `out`. It is whole or not there: everything is written beside it and renamed.
 
     Raises:
-        RunError: `run_path` is no finished run, or `out` exists.
+        RunError: `run_path` is no finished run of a model on graphs, or `out` exists.
         ZooError: `zoo` is not a whole zoo.
     """
     import tensorflow as tf
@@ -135,6 +135,11 @@ def load(path: str | os.PathLike[str]) -> Predictor:
 
 
 def _server(run: Run) -> serving.AccuracyServer:
+    if not run.method.on_graphs:
+        raise RunError(
+            f"{run.path}: a run of {run.method.title}, which reads networks of a zoo alone, expected one "
+            "of a model on graphs: train another method."
+        )
     return serving.AccuracyServer(run.model)
 
 
@@ -189,9 +194,9 @@ def _check_target(out: Path, *, overwrite: bool) -> None:
 def _open_zoo(path: str | os.PathLike[str] | None) -> Zoo | None:
     if path is None:
         return None
-    from gmn_tf.zoo.store import Zoo
+    from gmn_tf.zoo.opening import open_zoo
 
-    return Zoo.load(path)
+    return open_zoo(path)
 
 
 def _write_check(folder: Path, run: Run, zoo: Zoo, count: int, num_channels: int) -> None:

@@ -22,10 +22,15 @@ def zoo(
         typer.Option(help="What to train on: digits (bundled, 8 x 8 scans), or mnist:/path/to/mnist.npz."),
     ] = "digits",
     family: Annotated[
-        str, typer.Option(help="Kind of networks: cnn (convolutional, varying depth, width, normalisation).")
+        str,
+        typer.Option(
+            help="Kind of networks: cnn (small convolutional ones), varying_cnns (more varied ones), diverse "
+            "(all families, equal shares), or one family by name, such as resnet or cnn1d."
+        ),
     ] = "cnn",
     size: Annotated[
-        int, typer.Option(help="Networks in the splits; of 1400, 1000 train, 100 validation, 300 test.")
+        int,
+        typer.Option(help="Networks in the splits; of 1400, 1000 train, 100 validation, 300 test."),
     ] = 1400,
     seed: Annotated[int, typer.Option(help="Decides everything: the same seed makes the same zoo.")] = 0,
     workers: Annotated[

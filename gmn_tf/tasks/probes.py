@@ -76,6 +76,8 @@ class Probes:
                 raise ZooError(f"received {name}={getattr(self, name)}, expected {least} or more")
         self.history: list[dict[str, float]] = []
         """Training and validation loss of each epoch, after `fit`."""
+        self.settings: dict[str, Any] = {}
+        """Epochs, steps and networks that training took, and its best epoch, after `fit`."""
         self._generator: Any = None
         self._mlp: Any = None
         self._responses: dict[int, tuple[Any, Callable[..., Any]]] = {}
@@ -132,6 +134,12 @@ class Probes:
             if progress is not None:
                 progress(row)
         self._restore(kept)
+        self.settings = {
+            "epochs": self.epochs,
+            "best_epoch": min(self.history, key=lambda row: row["validation_loss"])["epoch"],
+            "steps": self.epochs * steps,
+            "networks_seen": self.epochs * len(indices),
+        }
         return self
 
     def predict(self, zoo: Networks, indices: np.ndarray) -> np.ndarray:

@@ -146,10 +146,16 @@ def test_accuracy_refuses_other_inputs(digits):
         accuracy(flat, digits)
 
 
+def test_zoo_has_its_settings(small_zoo):
+    assert set(small_zoo.settings) >= {"all", "low_data"}
+    assert set(small_zoo.indices("train", "low_data")) < set(small_zoo.indices("train"))
+
+
 def test_zoo_is_complete(small_zoo):
     assert isinstance(small_zoo, Zoo)
     assert {p.name for p in small_zoo.path.iterdir()} == {
         *small_zoo.manifest["files"],
         "manifest.json",
         "keras",
+        "splits",
     } - {name for name in small_zoo.manifest["files"] if "/" in name}
