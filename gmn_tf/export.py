@@ -232,6 +232,6 @@ def _check_target(out: Path, *, overwrite: bool) -> None:
 def _open_zoo(path: str | os.PathLike[str] | None) -> Zoo | None:
     if path is None:
         return None
-    from gmn_tf.zoo.store import Zoo
+    from gmn_tf.zoo.opening import open_zoo
 
-    return Zoo.load(path)
+    return open_zoo(path)

@@ -12,11 +12,13 @@ with paired bootstrap intervals over the test networks. docs/accuracy.md leads f
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
+from gmn_tf.commands.console import start_tensorflow
 from gmn_tf.errors import GmnError, RunError
 from gmn_tf.models.registry import METHODS
 
@@ -49,6 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--samples", type=int, default=2000, help="bootstrap draws")
     given = parser.parse_args(arguments)
 
+    start_tensorflow()
     from gmn_tf.comparison.report import write_report
     from gmn_tf.comparison.reproduce import reproduce
 
@@ -70,6 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
             strategy=given.strategy,
             jit_compile=False if given.no_jit else None,
             samples=given.samples,
+            say=functools.partial(print, flush=True),
         )
     except GmnError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -38,7 +38,7 @@ def _tasks() -> None:
 
 @train.command("accuracy")
 def accuracy(
-    zoo: Annotated[Path, typer.Option(metavar="DIR", help="A zoo made by gmn-tf zoo.")],
+    zoo: Annotated[Path, typer.Option(metavar="DIR", help="A zoo made by gmn-tf zoo, or the Small CNN Zoo.")],
     out: Annotated[
         Path, typer.Option(metavar="RUN", help="The run folder; an unfinished run there goes on.")
     ],
@@ -192,10 +192,10 @@ def evaluate(
     """
     console.start_tensorflow()
     from gmn_tf.training import evaluate as evaluation
-    from gmn_tf.zoo.store import Zoo
+    from gmn_tf.zoo.opening import open_zoo
 
     folder = out if out is not None else run / EVALUATION
-    report = evaluation.evaluate(run, Zoo.load(zoo), split=split, out=folder)
+    report = evaluation.evaluate(run, open_zoo(zoo), split=split, out=folder)
     if as_json:
         console.print_json({"out": str(folder), **report})
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,9 +17,10 @@ from gmn_tf.comparison.summary import COSTS, SAMPLES
 from gmn_tf.errors import GmnError, ZooError
 from gmn_tf.models.registry import METHODS, method
 from gmn_tf.training.fit import change, config_of, train_accuracy
-from gmn_tf.training.folder import settings_of, split_indices, zoo_hash
+from gmn_tf.training.folder import zoo_hash
 from gmn_tf.training.run import Run
 from gmn_tf.training.settings import Settings
+from gmn_tf.zoo.opening import open_zoo
 from gmn_tf.zoo.store import Zoo
 
 
@@ -85,7 +87,7 @@ def reproduce(
     """
     deadline = None if time_limit is None else time.monotonic() + time_limit
     jobs = _jobs(
-        [Zoo.load(path) for path in zoo_paths],
+        [open_zoo(path) for path in zoo_paths],
         Path(out),
         methods=list(METHODS) if methods is None else list(methods),
         settings=settings,
@@ -118,6 +120,7 @@ def reproduce(
         if made is None:
             break
         counts["made"] += 1
+        _forget()
         figures = {name: "-" if value is None else f"{value:.3f}" for name, value in made["figures"].items()}
         say(f"  R2 {figures['r2']}, tau {figures['tau']}, mean absolute error {figures['mae']}")
     counts["left"] = len(missing) - counts["made"] - counts["refused"]
@@ -139,14 +142,14 @@ def _jobs(
     places = []
     for zoo in zoos:
         results = Results.of(out, zoo)
-        for setting in settings_of(zoo):
+        for setting in zoo.settings:
             if settings is None or setting in settings:
                 results.add_setting(zoo, setting)
                 places.append((zoo, results, setting))
     if not places:
         raise ZooError(
             f"received the settings {', '.join(settings or ())}, expected one that a zoo has: "
-            + "; ".join(f"{zoo.path} has {', '.join(settings_of(zoo))}" for zoo in zoos)
+            + "; ".join(f"{zoo.path} has {', '.join(zoo.settings)}" for zoo in zoos)
         )
     plans = {name: _plan(name, changes, changes_of.get(name, {})) for name in (*methods, *changes_of)}
     hashes = {name: settings_hash(config_of(places[0][0], plans[name][0])) for name in methods}
@@ -194,7 +197,7 @@ def _make(
     """Trains and judges; None where time ran out."""
     run = runs / job.results.path.name / row_name(job.row)
     summary = train_accuracy(
-        job.zoo.path,
+        job.zoo,
         run,
         settings=job.settings,
         strategy=strategy,
@@ -206,7 +209,7 @@ def _make(
     if not summary["finished"]:
         return None
     opened = Run.load(run)
-    predictions = opened.predict(job.zoo, split_indices(job.zoo, "test", job.settings.setting))
+    predictions = opened.predict(job.zoo, job.zoo.indices("test", job.settings.setting))
     row = {
         **job.row,
         **{name: summary[name] for name in COSTS},
@@ -217,6 +220,14 @@ def _make(
         "machine": _machine(),
     }
     return job.results.add(row, predictions)
+
+
+def _forget() -> None:
+    """Lets go of the models of a training: a hundred of them would fill the memory."""
+    import tf_keras
+
+    tf_keras.backend.clear_session()
+    gc.collect()
 
 
 def _machine() -> str:

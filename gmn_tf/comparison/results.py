@@ -25,7 +25,7 @@ import numpy as np
 from gmn_tf.tasks import accuracy
 from gmn_tf.tasks.metrics import METRICS
 from gmn_tf.training import files
-from gmn_tf.training.folder import split_indices, zoo_hash
+from gmn_tf.training.folder import zoo_hash
 
 if TYPE_CHECKING:
     from gmn_tf.zoo.store import Zoo
@@ -74,7 +74,7 @@ class Results:
         """Notes which networks a setting tests on, and how accurate they are."""
         if setting in self.networks:
             return
-        parts = {part: split_indices(zoo, part, setting) for part in ("train", "validation", "test")}
+        parts = {part: zoo.indices(part, setting) for part in ("train", "validation", "test")}
         self.networks[setting] = {
             **{part: len(indices) for part, indices in parts.items()},
             "network": parts["test"].tolist(),

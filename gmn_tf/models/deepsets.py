@@ -55,7 +55,7 @@ class DeepSets(Baseline):
         max_layers: int = 64,
         **kwargs: Any,
     ) -> None:
-        settings = {
+        settings: dict[str, Any] = {
             "units": units,
             "output": output,
             "set_dim": set_dim,

@@ -73,7 +73,7 @@ class DeepMetaClassifier(Baseline):
         max_layers: int = 64,
         **kwargs: Any,
     ) -> None:
-        settings = {
+        settings: dict[str, Any] = {
             "units": units,
             "output": output,
             "num_channels": num_channels,
@@ -92,7 +92,8 @@ class DeepMetaClassifier(Baseline):
                 raise SchemaError(f"received {name}={settings[name]}, expected 1 or more")
         self.length = length
         layers = tf.keras.layers
-        self._convolutions, self._norms = [], []
+        self._convolutions: list[Any] = []
+        self._norms: list[Any] = []
         width, remaining = filters, length
         while remaining > final_length or not self._convolutions:
             number = len(self._convolutions)

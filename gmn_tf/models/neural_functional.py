@@ -44,7 +44,8 @@ class NeuralFunctional(Baseline):
         output: "graph"; there are no answers per edge.
         num_channels: channels of the edge feature `value`: taps of a kernel that lie side by side.
         num_places: layers with weights of their own, at least 2.
-        max_taps: room for the taps of a kernel; those beyond count with the last one, and `adapt` warns.
+        max_taps: room for the taps of a kernel; those beyond count with the last one, and `adapt` warns. The
+            default is what a Flatten of 8 x 8 positions needs in bundles of 9.
         width, num_layers: features and number of the `NPLinear` layers.
         reduce_type: "mean" or "sum", in those layers.
         num_indices: room for input and output embeddings, further ones share the last.
@@ -67,9 +68,9 @@ class NeuralFunctional(Baseline):
         *,
         output: str = "graph",
         num_channels: int = 1,
-        num_places: int = 6,
-        max_taps: int = 32,
-        width: int = 16,
+        num_places: int = 5,
+        max_taps: int = 81,
+        width: int = 15,
         num_layers: int = 2,
         reduce_type: str = "mean",
         num_indices: int = 64,
@@ -78,7 +79,7 @@ class NeuralFunctional(Baseline):
         max_layers: int = 64,
         **kwargs: Any,
     ) -> None:
-        settings = {
+        settings: dict[str, Any] = {
             "units": units,
             "output": output,
             "num_channels": num_channels,
@@ -96,9 +97,9 @@ class NeuralFunctional(Baseline):
         for name, least in {"num_places": 2, "max_taps": 1, "num_layers": 1, "num_indices": 1}.items():
             if settings[name] < least:
                 raise SchemaError(f"received {name}={settings[name]}, expected {least} or more")
-        start = tf.keras.initializers.RandomNormal(stddev=0.1)
+        make = tf.keras.initializers.RandomNormal
         self._embeddings = {
-            name: self.add_weight(name, (num_indices, width), initializer=start)
+            name: self.add_weight(name, (num_indices, width), initializer=make(stddev=0.1))
             for name in ("inputs", "outputs", "output_vectors")
         }
         self._taps = PlaceDense(width, num_places=num_places, use_bias=True, name="taps")

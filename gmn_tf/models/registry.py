@@ -93,6 +93,7 @@ _ALL = (
         kind=GRAPH,
         target="gmn_tf.models.dmc:DeepMetaClassifier",
         source="Eilertsen et al. 2020",
+        model={"max_filters": 64},
     ),
     Method(
         name="weight_transformer",
@@ -100,6 +101,7 @@ _ALL = (
         kind=GRAPH,
         target="gmn_tf.models.weight_transformer:WeightTransformer",
         source="Schürholt et al. 2024 (SANE)",
+        model={"token_dim": 64, "num_blocks": 3},
     ),
     Method(
         name="nfn",
@@ -107,6 +109,7 @@ _ALL = (
         kind=GRAPH,
         target="gmn_tf.models.neural_functional:NeuralFunctional",
         source="Zhou et al. 2023",
+        model={"width": 23},
     ),
     Method(
         name="statnn",

@@ -64,10 +64,10 @@ class WeightTransformer(Baseline):
         *,
         output: str = "graph",
         num_channels: int = 1,
-        token_size: int = 64,
-        max_tokens: int = 512,
+        token_size: int = 128,
+        max_tokens: int = 384,
         token_dim: int = 48,
-        num_heads: int = 4,
+        num_heads: int = 2,
         num_blocks: int = 2,
         hidden_dim: int = 64,
         dropout_rate: float = 0.3,
@@ -75,7 +75,7 @@ class WeightTransformer(Baseline):
         max_layers: int = 64,
         **kwargs: Any,
     ) -> None:
-        settings = {
+        settings: dict[str, Any] = {
             "units": units,
             "output": output,
             "num_channels": num_channels,
@@ -101,11 +101,14 @@ class WeightTransformer(Baseline):
         self.token_size, self.max_tokens, self.max_neurons = token_size, max_tokens, max_neurons
         layers = tf.keras.layers
         self._embed = layers.Dense(token_dim, name="embed")
-        start = tf.keras.initializers.RandomNormal(stddev=0.02)
-        half = token_dim // 2
-        self._sequence_table = self.add_weight("sequence", (max_tokens, half), initializer=start)
-        self._layer_table = self.add_weight("layer", (max_layers, half), initializer=start)
-        self._neuron_table = self.add_weight("neuron", (max_neurons, half), initializer=start)
+
+        def table(name: str, rows: int) -> tf.Variable:
+            start = tf.keras.initializers.RandomNormal(stddev=0.02)
+            return self.add_weight(name, (rows, token_dim // 2), initializer=start)
+
+        self._sequence_table = table("sequence", max_tokens)
+        self._layer_table = table("layer", max_layers)
+        self._neuron_table = table("neuron", max_neurons)
         self._blocks = [
             EncoderBlock(token_dim, num_heads=num_heads, name=f"block_{number}")
             for number in range(num_blocks)

@@ -62,7 +62,7 @@ class Probes:
         epochs: int = 30,
         seed: int = 0,
         latent_dim: int = 32,
-        hidden_dim: int = 96,
+        hidden_dim: int = 64,
         hidden_layers: int = 3,
         batch_size: int = 32,
         learning_rate: float = 1e-3,
@@ -324,7 +324,9 @@ def response_function(template: Any, shape: tuple[int, ...]) -> Callable[..., An
 
         return tf.map_fn(one, flat, fn_output_signature=tf.float32)
 
-    return respond
+    # Traced here: a function per architecture is meant, which TensorFlow would warn of as retracing.
+    traced = respond.get_concrete_function()
+    return lambda flat, inputs: traced(tf.convert_to_tensor(flat), tf.convert_to_tensor(inputs))
 
 
 def _features(outputs: tf.Tensor) -> tf.Tensor:

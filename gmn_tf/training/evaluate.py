@@ -15,7 +15,7 @@ from gmn_tf.tasks import accuracy
 from gmn_tf.tasks.metrics import METRICS, paired_bootstrap
 from gmn_tf.tasks.statnn import Constant, StatNN
 from gmn_tf.training import files
-from gmn_tf.training.folder import split_indices, zoo_hash
+from gmn_tf.training.folder import zoo_hash
 from gmn_tf.training.progress import scatter
 from gmn_tf.training.run import Run
 from gmn_tf.training.settings import ALL, METHOD
@@ -64,7 +64,7 @@ def evaluate(
     """
     opened = run if isinstance(run, Run) else Run.load(run)
     indices, train, validation = (
-        split_indices(zoo, part, opened.setting) for part in (split, "train", "validation")
+        zoo.indices(part, opened.setting) for part in (split, "train", "validation")
     )
     if not len(indices):
         raise ZooError(f"received an empty {split} split, expected networks in it: make a larger zoo")

@@ -14,7 +14,7 @@ from gmn_tf.errors import RunError
 from gmn_tf.models.registry import Method, method
 from gmn_tf.tasks import accuracy
 from gmn_tf.training import files, judge
-from gmn_tf.training.folder import SUMMARY, open_run, split_indices, write_history
+from gmn_tf.training.folder import SUMMARY, open_run, write_history
 from gmn_tf.training.settings import Settings
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def train(
     if (run / SUMMARY).exists():
         say(f"{run} is finished already: {entry.title} is fitted. Nothing to do.")
         return {"run": str(run), **files.read_json(run / SUMMARY, "a finished run"), "trained": False}
-    train, validation = (split_indices(zoo, part, settings.setting) for part in ("train", "validation"))
+    train, validation = (zoo.indices(part, settings.setting) for part in ("train", "validation"))
     fitted = build(entry, config["settings"], config["model"])
     began = time.monotonic()
     fitted.fit(zoo, train, validation=validation)

@@ -13,9 +13,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from gmn_tf.errors import RunError, SchemaError, ZooError
+from gmn_tf.errors import RunError, SchemaError
 from gmn_tf.graph import schema
 from gmn_tf.tasks import accuracy
 from gmn_tf.training import files
@@ -47,27 +45,6 @@ def zoo_hash(zoo: Zoo) -> str:
     """Identifies a zoo's content: a hash of its manifest, which holds the checksums of its files."""
     text = json.dumps(zoo.manifest, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def settings_of(zoo: Zoo) -> tuple[str, ...]:
-    """Names of the splits a zoo has; a zoo without files of splits has `ALL` alone."""
-    return tuple(getattr(zoo, "settings", (ALL,)))
-
-
-def split_indices(zoo: Zoo, split: str, setting: str = ALL) -> np.ndarray:
-    """Numbers of the networks of a split under a setting.
-
-    Raises:
-        ZooError: the zoo has no such setting.
-    """
-    if setting == ALL:
-        return zoo.indices(split)
-    known = settings_of(zoo)
-    if setting not in known:
-        raise ZooError(
-            f"received the setting {setting!r}, expected one that {zoo.path} has: {', '.join(known)}"
-        )
-    return zoo.indices(split, setting=setting)  # type: ignore[call-arg]
 
 
 def open_run(run: Path, config: dict[str, Any], *, write: bool = True) -> bool:

@@ -10,7 +10,6 @@ from gmn_tf.errors import RunError
 from gmn_tf.models import registry
 from gmn_tf.tasks import accuracy
 from gmn_tf.training import pipeline
-from gmn_tf.training.folder import split_indices
 from gmn_tf.training.plan import Planner
 from gmn_tf.training.population import Population
 from gmn_tf.training.settings import Settings, optimizer
@@ -49,7 +48,7 @@ def train(
     deadline = None if time_limit is None else time.monotonic() + time_limit
     if deadline is not None and placement.across_hosts:
         raise RunError("received a time limit for several hosts, whose clocks differ: leave it out")
-    train, validation = (split_indices(zoo, part, settings.setting) for part in ("train", "validation"))
+    train, validation = (zoo.indices(part, settings.setting) for part in ("train", "validation"))
     population = Population.from_zoo(zoo, train, channels=settings.channels, augment=settings.augment)
     judged = Population.from_zoo(zoo, validation, channels=settings.channels)
     targets, judged_targets = (accuracy.targets(zoo.table, part) for part in (train, validation))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import gmn_tf
-from gmn_tf.zoo import files, recipe, store
+from gmn_tf.zoo import files, recipe, splits, store
 from gmn_tf.zoo.hyper_parameters import HYPER_PARAMETERS
 from gmn_tf.zoo.parts import read_part
 from gmn_tf.zoo.plan import Plan
@@ -29,7 +29,9 @@ def assemble(folder: Path, plan: Plan) -> None:
     files.write_json(folder / files.ARCHITECTURES, [record["keras"] for record in records])
     accuracies = _by_family(rows)
     _draw_histograms(folder / files.HISTOGRAM, accuracies)
-    names = [files.TABLE, files.ARCHITECTURES, files.HISTOGRAM]
+    columns = {name: np.array([row[name] for row in rows]) for name in ("split", "family", "width")}
+    settings = splits.make(columns, seed=plan.seed)
+    names = [files.TABLE, files.ARCHITECTURES, files.HISTOGRAM, *splits.write(folder, settings)]
     names += [files.weights_file(architecture) for architecture in range(plan.num_architectures)]
     manifest: dict[str, Any] = {
         "format_version": store.FORMAT_VERSION,
@@ -43,6 +45,10 @@ def assemble(folder: Path, plan: Plan) -> None:
             "networks": len(rows),
             "architectures": plan.num_architectures,
             **{split: sum(row["split"] == split for row in rows) for split in store.SPLITS},
+        },
+        "settings": {
+            name: {split: int(np.sum(found == split)) for split in store.SPLITS}
+            for name, found in settings.items()
         },
         "accuracy_histogram": _histogram(np.concatenate(list(accuracies.values())))
         | {"families": {family: _histogram(found)["counts"] for family, found in accuracies.items()}},

@@ -107,9 +107,10 @@ def sample_architecture(
     shares = len(found.families)
     rng = np.random.default_rng([seed, _ARCHITECTURE_STREAM, number])
     if found.small:
-        from gmn_tf.zoo.families.cnn import sample_small as sample
-    else:
-        sample = families.sampler(found.families[number % shares])
+        from gmn_tf.zoo.families.cnn import sample_small
+
+        return sample_small(rng, image_shape=image_shape, num_classes=num_classes, number=number)
+    sample = families.sampler(found.families[number % shares])
     return sample(rng, image_shape=image_shape, num_classes=num_classes, number=number // shares)
 
 

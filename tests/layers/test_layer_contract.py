@@ -292,7 +292,7 @@ def test_contract(name, tmp_path):
         if gradient is not None:
             assert np.isfinite(tf.convert_to_tensor(gradient)).all(), variable
     if name != "NodeEncoder" and name != "GroupEncoder":  # labels alone
-        assert np.abs(gradients[0]).max() > 0
+        assert np.abs(tf.convert_to_tensor(gradients[0])).max() > 0
 
     # XLA, and a SavedModel reloaded.
     function = tf.function(

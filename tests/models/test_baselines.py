@@ -18,6 +18,7 @@ tf = pytest.importorskip("tensorflow")
 
 from gmn_tf.errors import NotAPlainChainError, SchemaError  # noqa: E402
 from gmn_tf.graph import schema  # noqa: E402
+from gmn_tf.graph.tensor import graph_tensor_spec  # noqa: E402
 from gmn_tf.models.dmc import DeepMetaClassifier  # noqa: E402
 from gmn_tf.models.graph_metanetwork import GraphMetanetwork  # noqa: E402
 from gmn_tf.models.neural_functional import NeuralFunctional  # noqa: E402
@@ -94,12 +95,10 @@ def test_graphs_do_not_touch_each_other(model):
         assert np.isfinite(answers).all()
 
 
-def test_xla_agrees_on_padded_batches_and_so_do_unknown_sizes(model):
+def test_unknown_sizes_give_the_same_answers(model):
+    """As predictions are made; fixed sizes under XLA are in tests/layers/test_layer_contract.py."""
     graph = merge(small_cnn(0), small_cnn(1, channels=(2, 6, 3)), padding(5, 60))
     expected = model(graph)[:2]
-    assert_close(tf.function(model, jit_compile=True)(graph)[:2], expected, 1e-4)
-    from gmn_tf.graph.tensor import graph_tensor_spec
-
     open_sizes = tf.function(lambda g: model(g, training=False), input_signature=[graph_tensor_spec(1)])
     assert_close(open_sizes(graph)[:2], expected)
 
@@ -150,7 +149,7 @@ def test_learns_the_scale_of_the_weights(name):
     held_out, truth = batch(64)
     model = make(name, units=1, dropout_rate=0.0)
     model.adapt(data)
-    model.compile(tf.keras.optimizers.Adam(3e-3), "mse", jit_compile=name != "dmc")
+    model.compile(tf.keras.optimizers.Adam(3e-3), "mse")
     signature = tf.type_spec_from_value(data[0][0]), tf.TensorSpec([33, 1]), tf.TensorSpec([33])
     stream = tf.data.Dataset.from_generator(lambda: iter(data), output_signature=signature)
     model.fit(stream, epochs=12, verbose=0)
@@ -180,7 +179,7 @@ def test_says_what_is_wrong(name):
 
 def test_a_state_must_divide_into_heads():
     with pytest.raises(SchemaError, match="token_dim=18 with num_heads=4, expected an even multiple"):
-        WeightTransformer(token_dim=18)
+        WeightTransformer(token_dim=18, num_heads=4)
 
 
 def test_nfn_refuses_what_is_no_plain_chain():

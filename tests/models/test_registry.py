@@ -12,7 +12,7 @@ from gmn_tf.models.registry import METHODS, Method, method
 
 GRAPH = [name for name, entry in METHODS.items() if entry.on_graphs]
 FIT = [name for name, entry in METHODS.items() if not entry.on_graphs]
-MATCHED = 0.25
+MATCHED = 0.1
 """By how much the parameters of two methods may differ and still be called about equal."""
 
 
@@ -48,7 +48,8 @@ def test_fitted_methods_have_their_interface(name):
         "get_state": ["self"],
         "from_state": ["state"],
     }.items():
-        assert list(inspect.signature(getattr(cls, function)).parameters) == names
+        found = list(inspect.signature(getattr(cls, function)).parameters)
+        assert found[: len(names)] == names
     made = cls(seed=3)
     assert made.settings == {} and made.history == [] and made.num_parameters == 0
 
@@ -58,7 +59,7 @@ def test_models_on_graphs_are_built_at_once_and_from_their_configuration(name):
     model = build(method(name))
     assert model.built and model.weights and callable(model.adapt)
     twin = method(name).load().from_config(model.get_config())
-    shapes = [[(v.name, tuple(v.shape)) for v in each.weights] for each in (model, twin)]
+    shapes = [[tuple(v.shape) for v in each.weights] for each in (model, twin)]
     assert shapes[0] == shapes[1]
 
 

@@ -18,22 +18,28 @@ from gmn_tf.training.evaluate import evaluate, table_text
 from gmn_tf.training.fit import change, train_accuracy
 from gmn_tf.training.run import Run
 from gmn_tf.training.settings import Settings
+from gmn_tf.zoo import files, splits
 from gmn_tf.zoo.store import Zoo
 
 SMALL = {
     "deepsets": {"set_dim": 6, "readout_dim": 6, "num_layers": 1, "max_layers": 8, "epochs": 2},
+    "dmc": {"length": 256, "filters": 2, "hidden_dim": 4, "max_layers": 8, "epochs": 2},
+    "weight_transformer": {
+        "max_tokens": 16,
+        "token_dim": 8,
+        "num_heads": 2,
+        "num_blocks": 1,
+        "hidden_dim": 4,
+        "max_layers": 8,
+        "epochs": 2,
+    },
+    "nfn": {"num_places": 3, "width": 4, "num_layers": 1, "hidden_dim": 4, "max_layers": 8, "epochs": 2},
+    "probes": {"probes": 4, "latent_dim": 4, "hidden_dim": 4, "hidden_layers": 1, "epochs": 2},
     "statnn": {},
     "statnn_mlp": {"hidden_dim": 4, "epochs": 3},
 }
 """Arguments with which a method trains in seconds."""
 FIGURES = {"loss", "r2", "tau", "mae"}
-
-
-def small(name):
-    arguments = SMALL.get(name)
-    if arguments is None:
-        pytest.skip(f"no small arguments for {name}")
-    return arguments
 
 
 @pytest.fixture(autouse=True)
@@ -45,22 +51,23 @@ def few_trees(monkeypatch):
 
 
 @pytest.fixture
-def two_settings(monkeypatch):
-    """Zoos with a further setting, "half": every other training network, the same validation and test."""
-    plain = Zoo.indices
-
-    def indices(self, split, setting="all"):
-        found = plain(self, split)
-        return found[::2] if split == "train" and setting == "half" else found
-
-    monkeypatch.setattr(Zoo, "indices", indices)
-    monkeypatch.setattr(Zoo, "settings", ("all", "half"), raising=False)
+def two_settings(zoo_path, tmp_path) -> Path:
+    """The zoo with files of splits: "low_data" has every other training network."""
+    folder = Path(shutil.copytree(zoo_path, tmp_path / "two-settings"))
+    drawn = Zoo.load(folder).table["split"]
+    fewer = drawn.copy()
+    fewer[np.flatnonzero(drawn == "train")[1::2]] = "none"
+    written = splits.write(folder, {"all": drawn, "low_data": fewer})
+    manifest = json.loads((folder / files.MANIFEST).read_text())
+    manifest["files"] |= {name: files.fingerprint(folder / name) for name in written}
+    (folder / files.MANIFEST).write_text(json.dumps(manifest))
+    return folder
 
 
 @pytest.mark.parametrize("name", sorted(set(METHODS) - {"gmn"}))
 def test_any_method_is_trained_stored_opened_and_left_alone(name, zoo, zoo_path, tmp_path):
     out = tmp_path / "run"
-    arguments = {"method": name, "progress": False, "jit_compile": False, **small(name)}
+    arguments = {"method": name, "progress": False, "jit_compile": False, **SMALL[name]}
     summary = train_accuracy(zoo_path, out, **arguments)
     assert summary["trained"] and summary["method"] == name and summary["finished"]
     assert summary["parameters"] > 10 and summary["training_seconds"] > 0
@@ -90,27 +97,35 @@ def test_any_method_is_trained_stored_opened_and_left_alone(name, zoo, zoo_path,
         train_accuracy(zoo_path, out, **arguments, seed=1)
 
 
-def test_a_run_is_judged_in_the_setting_it_was_trained_in(two_settings, zoo_path, tmp_path):
-    zoo = Zoo.load(zoo_path)
-    for setting in ("all", "half"):
-        train_accuracy(zoo_path, tmp_path / setting, method="statnn", setting=setting)
+def test_a_run_is_judged_in_the_setting_it_was_trained_in(two_settings, tmp_path):
+    zoo = Zoo.load(two_settings)
+    for setting in ("all", "low_data"):
+        train_accuracy(two_settings, tmp_path / setting, method="statnn", setting=setting)
     test = zoo.indices("test")
-    whole, half = (Run.load(tmp_path / setting).predict(zoo, test) for setting in ("all", "half"))
+    whole, half = (Run.load(tmp_path / setting).predict(zoo, test) for setting in ("all", "low_data"))
     assert np.abs(whole - half).max() > 1e-3
     by_hand = statnn.StatNN(0).fit(zoo, zoo.indices("train")[::2], validation=zoo.indices("validation"))
     np.testing.assert_allclose(half, by_hand.predict(zoo, test))
 
-    report = evaluate(tmp_path / "half", zoo, out=tmp_path / "evaluation", samples=20)
-    assert report["method"] == "statnn" and report["setting"] == "half"
+    report = evaluate(tmp_path / "low_data", zoo, out=tmp_path / "evaluation", samples=20)
+    assert report["method"] == "statnn" and report["setting"] == "low_data"
     # Its own baseline is fitted in the same setting, with the same seed: the same trees.
     assert report["figures"]["metanetwork"] == report["figures"]["statnn"]
     assert report["metanetwork_minus_statnn"]["mae"]["difference"] == 0
     text = table_text(report)
-    assert "StatNN, trees" in text and 'setting "half"' in text
+    assert "StatNN, trees" in text and 'setting "low_data"' in text
+
+
+def test_a_model_on_graphs_is_trained_in_its_setting(two_settings, tmp_path):
+    arguments = {"method": "deepsets", "progress": False, "jit_compile": False, **SMALL["deepsets"]}
+    zoo = Zoo.load(two_settings)
+    summary = train_accuracy(two_settings, tmp_path / "run", setting="low_data", **arguments)
+    assert summary["setting"] == "low_data"
+    assert summary["networks_seen"] == summary["epochs"] * len(zoo.indices("train")[::2])
 
 
 def test_a_setting_that_the_zoo_lacks_is_refused(zoo_path, tmp_path):
-    with pytest.raises(ZooError, match=r"'sideways', expected one that .* has: all"):
+    with pytest.raises(ZooError, match='no setting "sideways": expected one of all'):
         train_accuracy(zoo_path, tmp_path / "run", method="statnn", setting="sideways")
 
 

@@ -15,7 +15,7 @@ def random_weights(architecture, seed=0):
     """[NETWORKS, P]: a network's start, and every weight moved, so that none is left at 0 or 1."""
     rng = np.random.default_rng(seed)
     start = [initial_weights(architecture, i, seed=seed, scale=1.0) for i in range(NETWORKS)]
-    return (np.stack(start) + rng.uniform(0.02, 0.2, (NETWORKS, architecture.num_parameters))).astype("f4")
+    return (np.stack(start) + rng.uniform(-0.1, 0.1, (NETWORKS, architecture.num_parameters))).astype("f4")
 
 
 def random_images(architecture, seed=1):
