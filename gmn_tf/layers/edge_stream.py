@@ -128,17 +128,29 @@ class EdgeStream:
             function: of (columns, inputs, tables) of a chunk, with results of `shape` and `dtype`.
             inputs, tables: as in `map`.
         """
+
+        def of_chunk(columns: Columns, inputs: Columns, tables: Any, seed: Any) -> tf.Tensor:
+            return function(columns, inputs, tables)
+
+        return self._largest(of_chunk, inputs, tables, None, shape, dtype)
+
+    def _largest(
+        self,
+        function: Callable[..., tf.Tensor],
+        inputs: Any,
+        tables: Any,
+        seed: Any,
+        shape: Any,
+        dtype: tf.DType,
+    ) -> tf.Tensor:
         inputs, tables = tf.nest.map_structure(tf.stop_gradient, (inputs, tables))
         if self.num_chunks is None:
-            return tf.stop_gradient(function(self.columns, inputs, tables))
-        columns, divided = (
-            {name: _divide(column, self.chunk_size) for name, column in part.items()}
-            for part in (self.columns, inputs)
-        )
+            return tf.stop_gradient(function(self.columns, inputs, tables, seed))
+        divided = tf.nest.map_structure(lambda x: _divide(x, self.chunk_size), (self.columns, inputs))
 
         def body(i: tf.Tensor, largest: tf.Tensor) -> Any:
-            chunk = [{name: column[i] for name, column in part.items()} for part in (columns, divided)]
-            return i + 1, tf.maximum(largest, function(*chunk, tables))
+            columns, chunk = tf.nest.map_structure(lambda x: x[i], divided)
+            return i + 1, tf.maximum(largest, function(columns, chunk, tables, _of_chunk(seed, i)))
 
         start = tf.fill(shape, tf.constant(dtype.min, dtype))
         _, largest = tf.while_loop(
@@ -159,7 +171,7 @@ def _map_chunks(
     results: Mapping[str, tf.TensorSpec],
     sums: Mapping[str, tf.Tensor],
     kept: Mapping[str, tf.TensorSpec],
-    seed: tf.Tensor | None,
+    seed: Any,
 ) -> tuple[Columns, Columns]:
     size = stream.chunk_size
     columns = {name: _divide(column, size) for name, column in stream.columns.items()}
@@ -168,9 +180,8 @@ def _map_chunks(
     def values_at(i: tf.Tensor, sources: list[tf.Tensor], keep: Keep) -> list[tf.Tensor]:
         """Results, then sums of chunk i; `sources` are the chunk's inputs, then the tables."""
         chunk_inputs, shared = tf.nest.pack_sequence_as((inputs, tables), sources)
-        chunk_seed = None if seed is None else seed + tf.stack([i, 0])
         chunk_columns = {name: column[i] for name, column in columns.items()}
-        found, totals = function(chunk_columns, chunk_inputs, shared, chunk_seed, keep)
+        found, totals = function(chunk_columns, chunk_inputs, shared, _of_chunk(seed, i), keep)
         return [found[name] for name in results] + [totals[name] for name in sums]
 
     @tf.custom_gradient
@@ -199,7 +210,8 @@ def _map_chunks(
                 def keep(name: str, x: tf.Tensor) -> tf.Tensor:
                     return _stored_in_place_of(x, stored[name][i]) if name in stored else x
 
-                sources = sources_at(i)
+                # A tensor may come in twice; each of its places has a gradient of its own.
+                sources = [tf.identity(x) for x in sources_at(i)]
                 with tf.GradientTape() as tape:
                     tape.watch(sources)
                     targets = values_at(i, sources, keep)
@@ -214,6 +226,11 @@ def _map_chunks(
 
     found = run(*tf.nest.flatten((inputs, tables)))
     return dict(zip(results, found, strict=False)), dict(zip(sums, found[num_results:], strict=True))
+
+
+def _of_chunk(seed: Any, i: tf.Tensor) -> Any:
+    """Seeds of chunk i: another one for every chunk; `seed` is a nest of int32 [2] and None."""
+    return tf.nest.map_structure(lambda x: None if x is None else x + tf.stack([i, 0]), seed)
 
 
 def _recompute(name: str, x: tf.Tensor) -> tf.Tensor:
