@@ -12,7 +12,7 @@ back. Products are not cheap: a function names their results, and these are kept
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -199,7 +199,7 @@ def _map_chunks(
         specs = [
             tf.TensorSpec([size, *spec.shape[1:]], spec.dtype) for spec in (*kept.values(), *results.values())
         ]
-        forward = _loop(stream.num_chunks, forward_at, specs, list(sums.values()))
+        forward = _loop(stream.num_chunks, forward_at, specs, list(sums.values()), after=flat)
         stored = {name: _divide(x, size) for name, x in zip(kept, forward, strict=False)}
 
         def backward(*upstream: tf.Tensor) -> list[tf.Tensor]:
@@ -220,7 +220,8 @@ def _map_chunks(
                 return [tf.convert_to_tensor(gradient) for gradient in found]
 
             specs = [tf.TensorSpec(x.shape[1:], x.dtype) for x in divided]
-            return _loop(stream.num_chunks, gradients_at, specs, [tf.zeros_like(x) for x in shared])
+            zeros = [tf.zeros_like(x) for x in shared]
+            return _loop(stream.num_chunks, gradients_at, specs, zeros, after=upstream)
 
         return forward[len(kept) :], backward
 
@@ -248,9 +249,20 @@ def _loop(
     values_at: Callable[[tf.Tensor], list[tf.Tensor]],
     results: list[tf.TensorSpec],
     sums: list[tf.Tensor],
+    *,
+    after: Sequence[tf.Tensor],
 ) -> list[tf.Tensor]:
-    """All chunks' results one after the other, then the sum of their sums."""
-    arrays = [tf.TensorArray(spec.dtype, count, element_shape=spec.shape) for spec in results]
+    """All chunks' results one after the other, then the sum of their sums; `after`: what they depend on."""
+    # XLA fills an array before its loop, and does so as early as it can: with a constant, that is at the
+    # start of the program, where the arrays of all loops would be held at once. So what is filled in (and
+    # overwritten) is a number that is known no sooner than the loop can start.
+    late = tf.add_n([tf.reduce_sum(tf.cast(tf.reshape(x, [-1])[:1], tf.float32)) for x in after])
+    arrays = [
+        tf.TensorArray(spec.dtype, count, element_shape=spec.shape).unstack(
+            tf.fill([count, *spec.shape], tf.cast(late, spec.dtype))
+        )
+        for spec in results
+    ]
 
     def body(i: tf.Tensor, arrays: Any, sums: Any) -> Any:
         values = values_at(i)

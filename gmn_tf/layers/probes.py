@@ -66,7 +66,8 @@ class ProbeFeatures(tf.keras.layers.Layer):
         self.num_probes, self.num_inputs = num_probes, num_inputs
         self.sine_frequency, self.max_layers = sine_frequency, max_layers
         start = tf.keras.initializers.RandomUniform(-1.0, 1.0)
-        self._inputs = self.add_weight("inputs", (num_inputs, num_probes), initializer=start)
+        # Made before the layer is called, so outside of the scope that would put its name before.
+        self._inputs = self.add_weight(f"{self.name}/inputs", (num_inputs, num_probes), initializer=start)
 
     def get_config(self) -> dict[str, Any]:
         return {
