@@ -31,7 +31,7 @@ from gmn_tf.layers.topology import topology
 from gmn_tf.models.adaptation import training_moments
 from gmn_tf.models.options import STATES, check, make_blocks, states_are_written
 from gmn_tf.models.presets import preset
-from gmn_tf.models.smallest_graph import smallest_graph
+from gmn_tf.models.smallest import smallest_graph
 from gmn_tf.models.streaming import edge_progress
 
 _NO_OPTIONS = ("self", "kwargs", "__class__")
@@ -215,10 +215,15 @@ class GraphMetanetwork(tf.keras.Model):
         return cls(**config)
 
     def call(self, graph: tfgnn.GraphTensor, training: bool | None = None) -> tf.Tensor:
-        num_edges = graph.edge_sets[schema.EDGE_SET][schema.TYPE].shape[0]
-        stream = RecomputingStream if self._settings["recompute"] == STATES else EdgeStream
-        divide = functools.partial(stream.of, chunk_size=self._chunk_size(num_edges))
-        return self._answer(graph, divide, training)
+        return self._answer(graph, self._divide(graph), training)
+
+    def represent(self, graph: tfgnn.GraphTensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Answers per network, and the last hidden layers they are read from: [num_components, units],
+        [num_components, readout_members * 2 * readout_dim]; one pass, without dropout."""
+        state = self._states(graph, self._divide(graph))
+        hidden = [readout.represent(state) for readout in self._readout or ()]
+        answers = [member.answer(h) for member, h in zip(self._readout or (), hidden, strict=True)]
+        return tf.add_n(answers) / len(answers), tf.concat(hidden, axis=-1)
 
     def call_streaming(
         self, graph: tfgnn.GraphTensor, *, chunk_size: int = 65536, progress: bool = True
@@ -250,6 +255,15 @@ class GraphMetanetwork(tf.keras.Model):
         make_stream: Callable[[Columns], EdgeStream],
         training: bool | None = None,
     ) -> tf.Tensor:
+        state = self._states(graph, make_stream)
+        if self._edge_output is not None:
+            answer = self._edge_output(state[2].stream.unpad(state[1]))
+            return answer if self._step is None else tf.cast(self._step, answer.dtype) * answer
+        answers = [readout(state) for readout in self._readout or ()]
+        return tf.concat(answers, axis=-1) if training else tf.add_n(answers) / len(answers)
+
+    def _states(self, graph: tfgnn.GraphTensor, make_stream: Callable[[Columns], EdgeStream]) -> tuple:
+        """What a readout takes: final states, and what they are pooled by."""
         if tf.executing_eagerly():
             self._check(graph)
         edge_set = graph.edge_sets[schema.EDGE_SET]
@@ -269,17 +283,17 @@ class GraphMetanetwork(tf.keras.Model):
             else:
                 seen = shape
             nodes, edges, context = block(((nodes, edges, context), seen))
-        if self._edge_output is not None:
-            answer = self._edge_output(shape.stream.unpad(edges))
-            return answer if self._step is None else tf.cast(self._step, answer.dtype) * answer
         statistics = None
         if self._statistics_normalizer is not None:
             raw = group_statistics(groups, raw_values, bundled=self.bundled)
             statistics = self._statistics_normalizer((groups.type, groups.layer, raw))
             statistics = tf.math.asinh(statistics)
-        state = (nodes, edges, shape, groups, labels, statistics)
-        answers = [readout(state) for readout in self._readout or ()]
-        return tf.concat(answers, axis=-1) if training else tf.add_n(answers) / len(answers)
+        return nodes, edges, shape, groups, labels, statistics
+
+    def _divide(self, graph: tfgnn.GraphTensor) -> Callable[[Columns], EdgeStream]:
+        num_edges = graph.edge_sets[schema.EDGE_SET][schema.TYPE].shape[0]
+        stream = RecomputingStream if self._settings["recompute"] == STATES else EdgeStream
+        return functools.partial(stream.of, chunk_size=self._chunk_size(num_edges))
 
     def _chunk_size(self, num_edges: int | None) -> int:
         chosen = self._settings["edge_chunk_size"]
