@@ -121,8 +121,8 @@ def _in_a_row(
     def whole(columns: Columns, inputs: Any, tables: Any, seed: Any, keep: Keep) -> tuple[Columns, Columns]:
         read = dict(inputs[_OWN])
         for name, x in waiting.items():
-            of_x = [part[_BEFORE][name] for part in (inputs, tables, seed)]
-            read[name] = x.function(columns, *of_x, _again)[0][x.name]
+            given, shared, own_seed = (part[_BEFORE][name] for part in (inputs, tables, seed))
+            read[name] = x.function(columns, given, shared, own_seed, _again)[0][x.name]
         return function(columns, read, tables[_OWN], seed[_OWN], keep)
 
     def with_those_before(own: Any, part: str) -> dict[str, Any]:

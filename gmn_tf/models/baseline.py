@@ -14,7 +14,7 @@ from gmn_tf.errors import SchemaError
 from gmn_tf.graph import schema
 from gmn_tf.layers.label_normalizer import LabelNormalizer
 from gmn_tf.layers.label_statistics import LabelStatistics
-from gmn_tf.models.smallest_graph import smallest_graph
+from gmn_tf.models.smallest import smallest_graph
 
 
 class Baseline(tf.keras.Model):

@@ -31,7 +31,7 @@ from gmn_tf.layers.topology import topology
 from gmn_tf.models.adaptation import training_moments
 from gmn_tf.models.options import STATES, check, make_blocks, states_are_written
 from gmn_tf.models.presets import preset
-from gmn_tf.models.smallest_graph import smallest_graph
+from gmn_tf.models.smallest import smallest_graph
 from gmn_tf.models.streaming import edge_progress
 
 _NO_OPTIONS = ("self", "kwargs", "__class__")

@@ -1,4 +1,4 @@
-"""The smallest parameter graph there is, by which a metanetwork creates its weights."""
+"""The smallest parameter graph: enough to create a model's weights."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gmn_tf.graph.tensor import assemble
 
 
 def smallest_graph(num_channels: int) -> tfgnn.GraphTensor:
-    """Two nodes and the edge between them."""
+    """Two nodes and the edge between them, one component."""
     zeros = np.zeros(1, np.int32)
     nodes = {name: np.zeros(2, np.int32) for name in (schema.TYPE, schema.LAYER, schema.INDEX)}
     nodes |= {schema.ACTIVATION: nodes[schema.TYPE], schema.DEPTH: np.zeros(2, np.float32)}
