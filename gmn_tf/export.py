@@ -17,7 +17,6 @@ from gmn_tf.export_check import write_check
 from gmn_tf.export_distance import fit_distance
 from gmn_tf.graph import schema
 from gmn_tf.tasks.accuracy import TASK
-from gmn_tf.training.folder import split_indices
 
 if TYPE_CHECKING:
     from gmn_tf.predictor import Predictor
@@ -81,7 +80,7 @@ def export(
     metadata = {
         **_metadata(run, server),
         "evaluations": reports,
-        "population": provenance.population(own, split_indices(own, "train", run.setting)) if own else None,
+        "population": provenance.population(own, own.indices("train", run.setting)) if own else None,
         "distance": distance.metadata() if distance is not None else None,
         "commands": provenance.commands(run.config, own.manifest if own else None, name=out.name),
         "signatures": {name: _signature(function) for name, function in server.signatures.items()},

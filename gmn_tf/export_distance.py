@@ -28,12 +28,11 @@ def fit_distance(run: Run, zoo: Zoo) -> TrainingDistance:
         ZooError: a split is empty.
         RunError: features are not finite.
     """
-    from gmn_tf.training.folder import split_indices
     from gmn_tf.training.population import Population
 
     features, architectures = [], []
     for split in ("train", "validation"):
-        indices = split_indices(zoo, split, run.setting)
+        indices = zoo.indices(split, run.setting)
         members = Population.from_zoo(zoo, indices, channels=run.channels)
         features.append(network_features(run.model, members, channels=run.channels))
         architectures.append(zoo.table["architecture"][indices])
