@@ -15,7 +15,7 @@ import pytest
 from gmn_tf import cli
 from gmn_tf.graph import schema
 
-COMMANDS = ["inspect", "check", "zoo", "train", "train accuracy", "evaluate", "export", "predict"]
+COMMANDS = ["inspect", "check", "zoo", "train", "train accuracy", "evaluate", "export", "predict", "rank"]
 
 
 @pytest.fixture
@@ -270,6 +270,26 @@ def test_predict_refuses_what_is_no_metanetwork(refused, tmp_path, model_file):
     assert "9.9" in refused("predict", "--model", tmp_path / "other", model_file)
     (tmp_path / "other" / "metadata.json").write_text("{")
     assert "damaged" in refused("predict", "--model", tmp_path / "other", model_file)
+
+
+def test_predict_uses_the_general_metanetwork_by_default(
+    gmn_tf, refused, model_file, _judge, tmp_path, monkeypatch
+):
+    from gmn_tf import savedmodels
+
+    monkeypatch.setattr(savedmodels, "FOLDERS", (tmp_path / "empty",))
+    assert "without its general metanetwork" in refused("predict", model_file)
+    monkeypatch.setattr(savedmodels, "FOLDERS", (_judge.parent,))
+    monkeypatch.setattr(savedmodels, "DEFAULT", _judge.name)
+    code, out, _ = gmn_tf("predict", model_file, "--json")
+    answer = json.loads(out)
+    assert code == 0 and answer["model"] == str(_judge)
+    (row,) = answer["predictions"]
+    assert 0 < row["predicted"] < 1 and row["distance"] > 2 and row["percentile"] == 100
+    assert row["range"] == "unlike its training networks"
+    code, out, _ = gmn_tf("predict", "--model", _judge.name, model_file)
+    assert code == 0 and f"{row['distance']:.2f}" in out and "unlike its training networks" in out
+    assert "1 of 1 are unlike anything" in out
 
 
 def test_predict_refuses_tables_it_cannot_read(refused, tmp_path, model_file):

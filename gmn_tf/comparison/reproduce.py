@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,9 +26,8 @@ from gmn_tf.zoo.store import Zoo
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """One row to be made; `path` is where `zoo` was opened."""
+    """One row to be made."""
 
-    path: str | os.PathLike[str]
     zoo: Zoo
     results: Results
     settings: Settings
@@ -87,7 +87,7 @@ def reproduce(
     """
     deadline = None if time_limit is None else time.monotonic() + time_limit
     jobs = _jobs(
-        {path: open_zoo(path) for path in zoo_paths},
+        [open_zoo(path) for path in zoo_paths],
         Path(out),
         methods=list(METHODS) if methods is None else list(methods),
         settings=settings,
@@ -120,6 +120,7 @@ def reproduce(
         if made is None:
             break
         counts["made"] += 1
+        _forget()
         figures = {name: "-" if value is None else f"{value:.3f}" for name, value in made["figures"].items()}
         say(f"  R2 {figures['r2']}, tau {figures['tau']}, mean absolute error {figures['mae']}")
     counts["left"] = len(missing) - counts["made"] - counts["refused"]
@@ -128,7 +129,7 @@ def reproduce(
 
 
 def _jobs(
-    zoos: Mapping[str | os.PathLike[str], Zoo],
+    zoos: list[Zoo],
     out: Path,
     *,
     methods: list[str],
@@ -139,22 +140,21 @@ def _jobs(
 ) -> list[Job]:
     """All rows; seeds vary slowest, so that a table that is not finished has every method."""
     places = []
-    for path, zoo in zoos.items():
+    for zoo in zoos:
         results = Results.of(out, zoo)
         for setting in zoo.settings:
             if settings is None or setting in settings:
                 results.add_setting(zoo, setting)
-                places.append((path, zoo, results, setting))
+                places.append((zoo, results, setting))
     if not places:
         raise ZooError(
             f"received the settings {', '.join(settings or ())}, expected one that a zoo has: "
-            + "; ".join(f"{path} has {', '.join(zoo.settings)}" for path, zoo in zoos.items())
+            + "; ".join(f"{zoo.path} has {', '.join(zoo.settings)}" for zoo in zoos)
         )
     plans = {name: _plan(name, changes, changes_of.get(name, {})) for name in (*methods, *changes_of)}
-    hashes = {name: settings_hash(config_of(places[0][1], plans[name][0])) for name in methods}
+    hashes = {name: settings_hash(config_of(places[0][0], plans[name][0])) for name in methods}
     return [
         Job(
-            path,
             zoo,
             results,
             dataclasses.replace(plans[name][0], setting=setting, seed=seed),
@@ -168,7 +168,7 @@ def _jobs(
             },
         )
         for seed in seeds
-        for path, zoo, results, setting in places
+        for zoo, results, setting in places
         for name in methods
     ]
 
@@ -197,7 +197,7 @@ def _make(
     """Trains and judges; None where time ran out."""
     run = runs / job.results.path.name / row_name(job.row)
     summary = train_accuracy(
-        job.path,
+        job.zoo,
         run,
         settings=job.settings,
         strategy=strategy,
@@ -220,6 +220,14 @@ def _make(
         "machine": _machine(),
     }
     return job.results.add(row, predictions)
+
+
+def _forget() -> None:
+    """Lets go of the models of a training: a hundred of them would fill the memory."""
+    import tf_keras
+
+    tf_keras.backend.clear_session()
+    gc.collect()
 
 
 def _machine() -> str:

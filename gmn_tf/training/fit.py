@@ -23,7 +23,7 @@ __all__ = ["CONFIG", "RUN_VERSION", "change", "config_of", "train_accuracy", "zo
 
 
 def train_accuracy(
-    zoo_path: str | os.PathLike[str],
+    zoo_or_path: Zoo | str | os.PathLike[str],
     out: str | os.PathLike[str],
     *,
     strategy: str = "auto",
@@ -42,7 +42,8 @@ def train_accuracy(
     left alone. Methods that are not models on graphs (`gmn_tf.models.registry.FIT`) are fitted in one go.
 
     Args:
-        zoo_path: a zoo, see `gmn_tf.zoo.opening.open_zoo`.
+        zoo_or_path: a zoo, or where `gmn_tf.zoo.opening.open_zoo` finds one. What trains on one zoo again and
+            again opens it once: its networks are converted once then.
         out: the run's folder: config.json, best.weights.h5 (best.npz for a fitted method), history.csv,
             summary.json, logs/ (TensorBoard), backup/.
         strategy, replicas, jit_compile: see `gmn_tf.training.strategy.place`. Not part of the settings: a
@@ -71,10 +72,10 @@ def train_accuracy(
     entry = registry.method(chosen.method)
     run = Path(out)
     if not entry.on_graphs:
-        zoo = open_zoo(zoo_path)
+        zoo = zoo_or_path if isinstance(zoo_or_path, Zoo) else open_zoo(zoo_or_path)
         return fitted.train(zoo, run, chosen, config_of(zoo, chosen), say=say)
     placement = place(strategy, replicas=replicas, jit_compile=jit_compile)
-    zoo = open_zoo(zoo_path)
+    zoo = zoo_or_path if isinstance(zoo_or_path, Zoo) else open_zoo(zoo_or_path)
     config = config_of(zoo, chosen)
     found = open_run(run, config, write=placement.is_chief)
     state = (State.load(run) if found else None) or State()

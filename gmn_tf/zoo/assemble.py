@@ -30,8 +30,8 @@ def assemble(folder: Path, plan: Plan) -> None:
     accuracies = _by_family(rows)
     _draw_histograms(folder / files.HISTOGRAM, accuracies)
     columns = {name: np.array([row[name] for row in rows]) for name in ("split", "family", "width")}
-    names = [files.TABLE, files.ARCHITECTURES, files.HISTOGRAM]
-    names += splits.write(folder, splits.make(columns, seed=plan.seed))
+    settings = splits.make(columns, seed=plan.seed)
+    names = [files.TABLE, files.ARCHITECTURES, files.HISTOGRAM, *splits.write(folder, settings)]
     names += [files.weights_file(architecture) for architecture in range(plan.num_architectures)]
     manifest: dict[str, Any] = {
         "format_version": store.FORMAT_VERSION,
@@ -45,6 +45,10 @@ def assemble(folder: Path, plan: Plan) -> None:
             "networks": len(rows),
             "architectures": plan.num_architectures,
             **{split: sum(row["split"] == split for row in rows) for split in store.SPLITS},
+        },
+        "settings": {
+            name: {split: int(np.sum(found == split)) for split in store.SPLITS}
+            for name, found in settings.items()
         },
         "accuracy_histogram": _histogram(np.concatenate(list(accuracies.values())))
         | {"families": {family: _histogram(found)["counts"] for family, found in accuracies.items()}},

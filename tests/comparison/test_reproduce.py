@@ -95,10 +95,10 @@ def test_time_runs_out_and_the_next_start_goes_on(run, tmp_path):
 def test_a_method_that_refuses_is_passed_over_and_tried_again(run, tmp_path, monkeypatch):
     whole = module.train_accuracy
 
-    def refusing(zoo_path, out, *, settings, **more):
+    def refusing(zoo, out, *, settings, **more):
         if settings.method == "statnn":
             raise RunError("received networks of ten layers, expected nine")
-        return whole(zoo_path, out, settings=settings, **more)
+        return whole(zoo, out, settings=settings, **more)
 
     monkeypatch.setattr(module, "train_accuracy", refusing)
     counts, said = run()
