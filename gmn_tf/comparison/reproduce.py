@@ -1,8 +1,9 @@
-"""Trains what a table lacks, row by row, and makes it anew after each: `reproduce`."""
+"""Trains what the tables lack, row by row, and makes them anew at the end: `reproduce`."""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import gc
 import os
 import time
@@ -97,34 +98,32 @@ def reproduce(
     )
     missing = [job for job in jobs if row_name(job.row) not in job.results.rows]
     counts = {"made": 0, "kept": len(jobs) - len(missing), "refused": 0, "left": 0}
-    for number, job in enumerate(missing):
-        seconds = None if deadline is None else deadline - time.monotonic()
-        if seconds is not None and seconds <= 0:
-            break
-        say(f"[{number + 1}/{len(missing)}] {job.title}")
-        try:
-            made = _make(
-                job,
-                Path(runs),
-                time_limit=seconds,
-                strategy=strategy,
-                jit_compile=jit_compile,
-                progress=progress,
-                say=say,
-            )
-        except GmnError as error:
-            say(f"  refused: {error}")
-            job.results.refuse(job.row, str(error))
-            counts["refused"] += 1
-            continue
-        if made is None:
-            break
-        counts["made"] += 1
-        _forget()
-        figures = {name: "-" if value is None else f"{value:.3f}" for name, value in made["figures"].items()}
-        say(f"  R2 {figures['r2']}, tau {figures['tau']}, mean absolute error {figures['mae']}")
+    make = functools.partial(
+        _make, runs=Path(runs), strategy=strategy, jit_compile=jit_compile, progress=progress, say=say
+    )
+    try:
+        for number, job in enumerate(missing):
+            seconds = None if deadline is None else deadline - time.monotonic()
+            if seconds is not None and seconds <= 0:
+                break
+            say(f"[{number + 1}/{len(missing)}] {job.title}")
+            try:
+                made = make(job, time_limit=seconds)
+            except GmnError as error:
+                say(f"  refused: {error}")
+                job.results.refuse(job.row, str(error))
+                counts["refused"] += 1
+                continue
+            if made is None:
+                break
+            counts["made"] += 1
+            _forget()
+            figures = made["figures"].items()
+            shown = {name: "-" if value is None else f"{value:.3f}" for name, value in figures}
+            say(f"  R2 {shown['r2']}, tau {shown['tau']}, mean absolute error {shown['mae']}")
+    finally:  # also when it is interrupted
+        write_report(Path(out), samples=samples)
     counts["left"] = len(missing) - counts["made"] - counts["refused"]
-    write_report(Path(out), samples=samples)
     return counts
 
 
@@ -186,8 +185,8 @@ def _plan(name: str, changes: Mapping[str, Any], own: Mapping[str, Any]) -> tupl
 
 def _make(
     job: Job,
-    runs: Path,
     *,
+    runs: Path,
     time_limit: float | None,
     strategy: str,
     jit_compile: bool | None,

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from made_up import noisy, open_results, row, targets
 
+from gmn_tf.comparison.chart import chart
 from gmn_tf.comparison.report import markdown, overview, write_report
 from gmn_tf.comparison.summary import summarize
 from gmn_tf.tasks.metrics import mean_absolute_error, paired_bootstrap, r2
@@ -129,3 +130,14 @@ def test_files_are_made_from_the_rows_alone(results, tmp_path):
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     write_report(tmp_path, samples=20)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_the_chart_draws_what_is_there(tmp_path):
+    """Figures that are not defined have no bar, those far below 0 one that ends at the floor."""
+    results = open_results(tmp_path, ("all",))
+    results.add(row("gmn"), noisy(0.05))
+    plain = chart(summarize(results, samples=5), "title")
+    results.add(row("statnn"), np.full(len(targets()), 30.0))  # R2 far below 0, tau not defined
+    both = chart(summarize(results, samples=5), "title")
+    assert plain.startswith(b"\x89PNG") and both.startswith(b"\x89PNG") and plain != both
+    assert chart([], "nothing yet").startswith(b"\x89PNG")
