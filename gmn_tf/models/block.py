@@ -8,6 +8,7 @@ import tensorflow as tf
 import tensorflow_gnn as tfgnn
 
 from gmn_tf.errors import SchemaError
+from gmn_tf.layers.chunk_product import chunk_product
 from gmn_tf.layers.convolution import EdgeConditionedConvolution
 from gmn_tf.layers.edge_stream import Columns, Keep
 from gmn_tf.layers.edge_update import EdgeUpdate
@@ -129,11 +130,14 @@ class MetanetworkBlock(tf.keras.layers.Layer):
         for convolution in self._convolutions:
             table = convolution.tables(nodes, edge_width=self.edge_dim)
             if convolution.needs_maximum:
-                table["maximum"] = _maximum(convolution, edges, tables[_EDGES], table, topology)
+                table["maximum"] = _maximum(
+                    convolution, self._edge_update, edges, tables[_EDGES], table, topology
+                )
             kernels.append(table.pop("kernel"))
             tables[convolution.name] = table
         tables[_EDGES]["products"] = tf.concat(kernels, axis=1)
         widths = [kernel.shape[1] for kernel in kernels]
+        tables[_EDGES]["bias"] = tf.pad(tables[_EDGES]["bias"], [[0, sum(widths[1:])]])
         sums = {
             f"{convolution.name}/{name}": zeros
             for convolution in self._convolutions
@@ -148,12 +152,14 @@ class MetanetworkBlock(tf.keras.layers.Layer):
         def update(
             columns: Columns, inputs: Columns, tables: Any, seed: Any, keep: Keep
         ) -> tuple[Columns, Columns]:
-            hidden = tf.nn.silu(keep(_SUM, EdgeUpdate.sum(columns, inputs[_STATE], tables[_EDGES])))
+            hidden = tf.nn.silu(
+                keep(_SUM, self._edge_update.sum(columns, inputs[_STATE], tables[_EDGES], keep))
+            )
             if seed is not None:
                 hidden = tf.nn.experimental.stateless_dropout(hidden, self.dropout_rate, seed)
-            products = tf.matmul(hidden, tables[_EDGES]["products"])
+            products = chunk_product(hidden, tables[_EDGES]["products"]) + tables[_EDGES]["bias"]
             output, *projected = tf.split(products, widths, axis=1)
-            new_state = inputs[_STATE] + output + tables[_EDGES]["bias"]
+            new_state = inputs[_STATE] + output
             found: Columns = {}
             for convolution, product in zip(self._convolutions, projected, strict=True):
                 table = tables[convolution.name]
@@ -169,10 +175,10 @@ class MetanetworkBlock(tf.keras.layers.Layer):
             return {_STATE: new_state}, found
 
         spec = tf.TensorSpec([None, self.edge_dim], edges.dtype)
-        kept = {}
+        kept = self._edge_update.kept()
         if not self.recompute:
             message = tf.TensorSpec([None, self.message_dim], edges.dtype)
-            kept = {_SUM: spec, **{convolution.name: message for convolution in self._convolutions}}
+            kept |= {_SUM: spec, **{convolution.name: message for convolution in self._convolutions}}
         results, found = stream.map(
             update, {_STATE: edges}, tables, results={_STATE: spec}, sums=sums, kept=kept, seed=seed
         )
@@ -197,6 +203,7 @@ class MetanetworkBlock(tf.keras.layers.Layer):
 
 def _maximum(
     convolution: EdgeConditionedConvolution,
+    edge_update: EdgeUpdate,
     edges: tf.Tensor,
     edge_tables: Columns,
     message_tables: Columns,
@@ -207,7 +214,8 @@ def _maximum(
 
     def largest(columns: Columns, inputs: Columns, tables: Any) -> tf.Tensor:
         of_edges, of_messages = tables
-        hidden = tf.nn.silu(EdgeUpdate.sum(columns, inputs[_STATE], of_edges))
+        total = edge_update.sum(columns, inputs[_STATE], of_edges, lambda name, x: x)
+        hidden = tf.nn.silu(total)
         product = tf.matmul(hidden, of_messages["kernel"])
         messages = tf.nn.silu(convolution.message_sum(columns, product, of_messages))
         return tf.math.unsorted_segment_max(widen(messages), columns[end], topology.num_nodes)
