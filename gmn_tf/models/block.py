@@ -48,7 +48,7 @@ class MetanetworkBlock(tf.keras.layers.Layer):
         edges_only: for a last block whose nodes nobody reads.
         recompute: where edges are taken in chunks, whether the backward pass computes the products of the
             forward pass again (a fourth more of them) instead of keeping 1 vector per edge and 1 per
-            message.
+            message. Two numbers per edge, the moments of its state, are kept in any case.
 
     Call arguments:
         inputs: (`States`, `Topology`).
@@ -163,8 +163,9 @@ class MetanetworkBlock(tf.keras.layers.Layer):
             found: Columns = {}
             for convolution, product in zip(self._convolutions, projected, strict=True):
                 table = tables[convolution.name]
-                sent = convolution.message_sum(columns, product, table)
-                messages = tf.nn.silu(keep(convolution.name, sent))
+                # Kept before anything is gathered, so that the gather joins the one program that reads it.
+                product = keep(convolution.name, product)
+                messages = tf.nn.silu(convolution.message_sum(columns, product, table))
                 for name, total in convolution.sums(columns, messages, table, num_nodes).items():
                     found[f"{convolution.name}/{name}"] = total
             if self._context_state is not None:
