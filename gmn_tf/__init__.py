@@ -16,6 +16,7 @@ _environment.prepare()
 __version__ = "0.1.0"
 
 _HOMES = {
+    "AccuracyProbe": "gmn_tf.probe",
     "ComputationGraph": "gmn_tf.convert.computation_graph",
     "ParameterGraph": "gmn_tf.graph.parameter_graph",
     "check_symmetry": "gmn_tf.convert.check",
@@ -28,10 +29,12 @@ _HOMES = {
     "WeightsReader": "gmn_tf.convert.weights_files",
     "Zoo": "gmn_tf.zoo.store",
     "load": "gmn_tf.export",
+    "rank": "gmn_tf.ranking",
 }
 _MODULES = ("keras_layers",)
 
 __all__ = [
+    "AccuracyProbe",
     "ComputationGraph",
     "GmnError",
     "GraphMetanetwork",
@@ -44,6 +47,7 @@ __all__ = [
     "keras_layers",
     "load",
     "optimizer_slots",
+    "rank",
     "register_converter",
     "supported_layers",
 ]
@@ -60,6 +64,8 @@ if TYPE_CHECKING:
     from gmn_tf.export import load
     from gmn_tf.graph.parameter_graph import ParameterGraph
     from gmn_tf.models.graph_metanetwork import GraphMetanetwork
+    from gmn_tf.probe import AccuracyProbe
+    from gmn_tf.ranking import rank
     from gmn_tf.zoo.store import Zoo
 
 

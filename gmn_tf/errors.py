@@ -41,3 +41,7 @@ class RunError(GmnError):
 
 class LayerArgumentError(GmnError):
     """An argument or an input shape that a layer of gmn_tf.keras_layers cannot be built with."""
+
+
+class NotAPlainChainError(SchemaError):
+    """A network whose layers do not simply follow one another, for a model that reads plain chains alone."""

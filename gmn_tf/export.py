@@ -6,13 +6,15 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gmn_tf import serving
+from gmn_tf import provenance, savedmodels, serving
 from gmn_tf.errors import RunError, SchemaError
 from gmn_tf.export_card import card
+from gmn_tf.export_check import write_check
+from gmn_tf.export_distance import fit_distance
 from gmn_tf.graph import schema
 from gmn_tf.tasks.accuracy import TASK
 
@@ -21,12 +23,10 @@ if TYPE_CHECKING:
     from gmn_tf.training.run import Run
     from gmn_tf.zoo.store import Zoo
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 METADATA = "metadata.json"
 CARD = "README.md"
 CHECK = "check"
-CHECK_EXAMPLES = "examples.tfrecord"
-CHECK_ANSWERS = "answers.json"
 _SAVED_MODEL = "saved_model.pb"
 
 
@@ -36,48 +36,63 @@ def export(
     *,
     zoo: str | os.PathLike[str] | None = None,
     examples: int = 8,
+    evaluations: Sequence[str | os.PathLike[str]] = (),
     overwrite: bool = False,
 ) -> Path:
     """Writes the best metanetwork of a run as a SavedModel of functions and variables alone.
 
     Signatures: `serving_default` takes serialized `tf.Example`s [batch], one network each, as
     `tfgnn.write_example` writes its GraphTensor; `raw` takes the columns of a batch
-    (`gmn_tf.serving.raw_specs`). Both answer `accuracy` float32 [batch].
+    (`gmn_tf.serving.raw_specs`). Both answer `accuracy` float32 [batch] and, where `zoo` is the one the run
+    was trained on, `distance` float32 [batch] (`gmn_tf.training_distance.TrainingDistance`).
 
     Args:
         run_path: a run folder of `gmn-tf train accuracy`.
         out: the folder to make: SavedModel, `metadata.json` and a card, `README.md`.
-        zoo: a zoo from whose test split some networks are written to `out/check` as tf.Examples, together
-            with the metanetwork's answers, so that any process can check what it loaded.
+        zoo: the zoo that the run was trained on: its training networks are what distances are measured to
+            and what the card tells of. From its test split some networks are written to `out/check` as
+            tf.Examples, together with the metanetwork's answers, so that any process can check what it
+            loaded. Of another zoo the latter alone is done.
         examples: how many; the smallest architectures first, then the next.
+        evaluations: further reports of `gmn-tf evaluate` for the card, of runs of the same recipe (in other
+            settings, say); those in the run's folder are found.
         overwrite: replace an export that is already at `out`.
 
     Returns:
         `out`. It is whole or not there: everything is written beside it and renamed.
 
     Raises:
-        RunError: `run_path` is no finished run, or `out` exists.
+        RunError: `run_path` is no finished run of a model on graphs, `out` exists, or a report cannot be
+            read.
         ZooError: `zoo` is not a whole zoo.
     """
     import tensorflow as tf
 
-    from gmn_tf.training.run import Run
-
     out = Path(out)
     _check_target(out, overwrite=overwrite)
-    run = Run.load(run_path)
+    reports = provenance.evaluations(Path(run_path), map(Path, evaluations))
+    run = _open_run(Path(run_path))
     population = _open_zoo(zoo)
+    own = population if population is not None and _trained_on(run, population) else None
     checked = population is not None and examples > 0
-    server = _server(run)
-    metadata = _metadata(run, Path(run_path), server)
+    distance = fit_distance(run, own) if own is not None else None
+    server = serving.AccuracyServer(run.model, distance=distance)
+    metadata = {
+        **_metadata(run, server),
+        "evaluations": reports,
+        "population": provenance.population(own, own.indices("train", run.setting)) if own else None,
+        "distance": distance.metadata() if distance is not None else None,
+        "commands": provenance.commands(run.config, own.manifest if own else None, name=out.name),
+        "signatures": {name: _signature(function) for name, function in server.signatures.items()},
+    }
     partial = out.parent / f".{out.name}.{uuid.uuid4().hex[:8]}.partial"
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         tf.saved_model.save(server, str(partial), signatures=server.signatures)
         (partial / METADATA).write_text(json.dumps(metadata, indent=2) + "\n")
-        (partial / CARD).write_text(card(out.name, metadata, server.signatures, check=checked))
+        (partial / CARD).write_text(card(out.name, metadata, check=checked))
         if population is not None and checked:
-            _write_check(partial / CHECK, run, population, examples, metadata["num_channels"])
+            write_check(partial / CHECK, run, population, count=examples, distance=distance)
         if overwrite and out.exists():
             old = partial.with_suffix(".old")
             out.rename(old)
@@ -90,17 +105,19 @@ def export(
     return out
 
 
-def load(path: str | os.PathLike[str]) -> Predictor:
+def load(path: str | os.PathLike[str] | None = None) -> Predictor:
     """A trained metanetwork, ready to call on Keras models, `.keras` paths, or lists of them.
 
     ```python
-    judge = gmn_tf.load("savedmodels/digits-cnn")
+    judge = gmn_tf.load()              # the general one that comes with gmn_tf
     judge(model)                       # predicted test accuracy, a float32
     judge(["a.keras", "b.keras"])      # float32 [2]
+    judge.predict([model]).distance    # float32 [1]: up to 1 in range of its training networks
     ```
 
     Args:
-        path: an export (`gmn-tf export`) or a run folder (`gmn-tf train accuracy`).
+        path: an export (`gmn-tf export`), a run folder (`gmn-tf train accuracy`), or the name of a
+            metanetwork that comes with gmn_tf (`gmn_tf.savedmodels`). `None` is the general one.
 
     Raises:
         RunError: there is neither at `path`, or it is damaged.
@@ -108,18 +125,17 @@ def load(path: str | os.PathLike[str]) -> Predictor:
     """
     from gmn_tf.predictor import Predictor
 
-    path = Path(path)
+    path = savedmodels.resolve(path)
     if not path.is_dir():
-        found = "a file" if path.exists() else "nothing"
-        raise RunError(f"{path}: found {found}, expected the folder of a run or an export.")
+        raise RunError(f"{path}: found a file, expected the folder of a run or an export.")
     if not (path / _SAVED_MODEL).exists():
-        from gmn_tf.training.run import Run
-
-        run = Run.load(path)
-        server = _server(run)
-        metadata = _metadata(run, path, server)
+        run = _open_run(path)
+        server = serving.AccuracyServer(run.model)
+        metadata = {**_metadata(run, server), "evaluations": provenance.evaluations(path)}
         _check_schema(path, metadata)
-        return Predictor(server.raw, num_channels=metadata["num_channels"], metadata=metadata, owner=server)
+        return Predictor(
+            server.raw, num_channels=metadata["num_channels"], metadata=metadata, path=path, owner=server
+        )
 
     import tensorflow as tf
 
@@ -131,19 +147,26 @@ def load(path: str | os.PathLike[str]) -> Predictor:
     except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
         reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
         raise RunError(f"{path}: the SavedModel cannot be read ({reason}); export it again.") from error
-    return Predictor(raw, num_channels=metadata["num_channels"], metadata=metadata, owner=loaded)
+    return Predictor(raw, num_channels=metadata["num_channels"], metadata=metadata, path=path, owner=loaded)
 
 
-def _server(run: Run) -> serving.AccuracyServer:
-    return serving.AccuracyServer(run.model)
+def _open_run(path: Path) -> Run:
+    from gmn_tf.training.run import Run
+
+    run = Run.load(path)
+    if not run.method.on_graphs:
+        raise RunError(
+            f"{path}: a run of {run.method.title}, which reads networks of a zoo alone, expected one "
+            "of a model on graphs: train another method."
+        )
+    return run
 
 
-def _metadata(run: Run, run_path: Path, server: serving.AccuracyServer) -> dict[str, Any]:
+def _metadata(run: Run, server: serving.AccuracyServer) -> dict[str, Any]:
     import tensorflow as tf
 
     import gmn_tf
 
-    report = run_path / "evaluation" / "report.json"
     return {
         "format_version": FORMAT_VERSION,
         "schema_version": run.config.get("schema_version", schema.SCHEMA_VERSION),
@@ -151,10 +174,29 @@ def _metadata(run: Run, run_path: Path, server: serving.AccuracyServer) -> dict[
         "num_channels": run.model.num_channels,
         "num_weights": sum(int(variable.shape.num_elements()) for variable in server.metanetwork_variables),
         "training": dict(run.config),
-        "evaluation": json.loads(report.read_text()) if report.exists() else None,
         "gmn_tf_version": gmn_tf.__version__,
         "tensorflow_version": tf.__version__,
     }
+
+
+def _trained_on(run: Run, zoo: Zoo) -> bool:
+    from gmn_tf.training.folder import zoo_hash
+
+    return run.config.get("zoo_hash") == zoo_hash(zoo)
+
+
+def _signature(function: Any) -> dict[str, Any]:
+    """Inputs and outputs of a concrete function by name: type and shape, null where a size is free."""
+
+    def described(specs: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            name: {"dtype": spec.dtype.name, "shape": spec.shape.as_list()}
+            for name, spec in sorted(specs.items())
+        }
+
+    positional, named = function.structured_input_signature
+    inputs = {**{spec.name: spec for spec in positional}, **named}
+    return {"inputs": described(inputs), "outputs": described(function.structured_outputs)}
 
 
 def _read_metadata(path: Path) -> dict[str, Any]:
@@ -189,40 +231,6 @@ def _check_target(out: Path, *, overwrite: bool) -> None:
 def _open_zoo(path: str | os.PathLike[str] | None) -> Zoo | None:
     if path is None:
         return None
-    from gmn_tf.zoo.store import Zoo
+    from gmn_tf.zoo.opening import open_zoo
 
-    return Zoo.load(path)
-
-
-def _write_check(folder: Path, run: Run, zoo: Zoo, count: int, num_channels: int) -> None:
-    """Some networks of the test split as tf.Examples, and what the metanetwork itself answers on them."""
-    import tensorflow as tf
-    import tensorflow_gnn as tfgnn
-
-    from gmn_tf.graph.parameter_graph import ParameterGraph
-    from gmn_tf.training.structure import Structure
-
-    folder.mkdir()
-    chosen = _varied(zoo, count)
-    answers: list[float] = []
-    with tf.io.TFRecordWriter(str(folder / CHECK_EXAMPLES)) as writer:
-        for number in chosen:
-            template = zoo.template(int(zoo.table["architecture"][number]))
-            graph, flat = ParameterGraph.from_keras(template), zoo.flat(number)
-            trained_on = Structure.of(graph, channels=num_channels).graph_tensor(flat)
-            answers.append(float(tf.sigmoid(run.model(trained_on, training=False)[0, 0])))
-            record = tfgnn.write_example(Structure.of(graph).graph_tensor(flat))
-            writer.write(record.SerializeToString())
-    contents = {"networks": [int(number) for number in chosen], serving.OUTPUT: answers}
-    (folder / CHECK_ANSWERS).write_text(json.dumps(contents, indent=2) + "\n")
-
-
-def _varied(zoo: Zoo, count: int) -> list[int]:
-    """The first networks of the test split, one architecture after the other in turn."""
-    seen: dict[int, int] = {}
-    ranked = []
-    for number in map(int, zoo.indices("test")):
-        architecture = int(zoo.table["architecture"][number])
-        ranked.append((seen.get(architecture, 0), architecture, number))
-        seen[architecture] = seen.get(architecture, 0) + 1
-    return [number for _, _, number in sorted(ranked)[:count]]
+    return open_zoo(path)

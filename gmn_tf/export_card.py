@@ -1,4 +1,4 @@
-"""The card of an export: what it is, how well it does, how to call it, how it was made."""
+"""The card of an export: what it is for, how well it does, how to call it, how it was made."""
 
 from __future__ import annotations
 
@@ -7,16 +7,25 @@ from collections.abc import Mapping
 from typing import Any
 
 from gmn_tf import serving
+from gmn_tf.provenance import THIS
 
 _TEXT = """\
 # {name}
 
 A graph metanetwork that predicts the **test accuracy** of an image classifier from its weights alone, saved
-as a TensorFlow SavedModel. It was trained on networks of one population (below); on networks unlike those
-its numbers are extrapolations.
+as a TensorFlow SavedModel. It knows the population it was trained on (below) and nothing else.
+
+## What it was trained on
+{population}
 
 ## How well it does
 {figures}
+
+## How far a network lies from the training networks
+{distance}
+
+## What it must not be used for
+{limits}
 
 ## How to call it
 With gmn_tf, on Keras models or files:
@@ -43,9 +52,13 @@ loaded.signatures["{serving_default}"]({examples}=tf.constant([record, ...]))["{
 {inputs}
 
 N nodes and E edges in all, B networks in order; sources and targets count nodes over the whole batch. Both
-answer `{output}`, float32 [B]. Any number of nodes and edges.{check}
+answer {outputs}, float32 [B]. Any number of nodes and edges.{check}
 
 ## How it was made
+```
+{commands}
+```
+
 Schema version {schema_version} of the parameter graph, gmn_tf {gmn_tf_version},
 TensorFlow {tensorflow_version}, {num_weights:,} numbers in all. Training configuration:
 
@@ -54,40 +67,84 @@ TensorFlow {tensorflow_version}, {num_weights:,} numbers in all. Training config
 ```
 """
 
+_LIMITS = """\
+- Networks for other data than {data}, of other families or far from these sizes: `gmn-tf predict` and the
+  output `{distance}` say so of most, and a small distance is no proof of the contrary.
+- To say how well a network does on anything but the test images of that data: accuracy there is all that it
+  was taught.
+- To tell networks apart whose predicted accuracies differ by less than the mean absolute error above.
+- Networks that somebody may have made to be judged well: weights can be altered so that the answer rises and
+  the accuracy does not.
+- In place of measuring, where labelled data is at hand or a wrong figure does harm."""
 
 _TITLES = {"r2": "R2", "tau": "Kendall's tau", "mae": "mean absolute error"}
+_KEYS = ("schema_version", "gmn_tf_version", "tensorflow_version", "num_weights")
 
 
-def card(name: str, metadata: Mapping[str, Any], signatures: Mapping[str, Any], *, check: bool) -> str:
-    """The text of the export's README.md, from its metadata and signatures alone."""
+def card(name: str, metadata: Mapping[str, Any], *, check: bool) -> str:
+    """The text of the export's README.md, from its metadata alone."""
     shapes = {serving.NODE_SIZES: "[B]", serving.EDGE_SIZES: "[B]"}
     rows = []
-    for key, spec in sorted(signatures[serving.RAW].structured_input_signature[1].items()):
+    signature = metadata["signatures"][serving.RAW]
+    for key, spec in signature["inputs"].items():
         first = "N" if key.startswith("node_") else "E"
-        inner = ["1" if size is None else str(size) for size in spec.shape[1:]]
+        inner = ["1" if size is None else str(size) for size in spec["shape"][1:]]
         shape = shapes.get(key) or f"[{', '.join([first, *inner])}]"
-        rows.append(f"| {key} | {spec.dtype.name} | {shape} |")
+        rows.append(f"| {key} | {spec['dtype']} | {shape} |")
     note = "\n`check/` holds some records with the metanetwork's own answers, to test a loader with."
+    population = metadata["population"]
     return _TEXT.format(
         name=name,
-        figures=_figures(metadata["evaluation"]),
+        population=_population(population),
+        figures="\n\n".join(map(_figures, metadata["evaluations"]))
+        or "Not evaluated before it was exported (`gmn-tf evaluate --run RUN --zoo ZOO`).",
+        distance=_distance(metadata["distance"]),
+        limits=_LIMITS.format(
+            data=population["data"]["name"] if population else "its zoo's", distance=serving.DISTANCE
+        ),
         inputs="\n".join(rows),
+        outputs=" and ".join(f"`{output}`" for output in signature["outputs"]),
         check=note if check else "",
+        commands="\n".join(metadata["commands"]),
         training=json.dumps(metadata["training"], indent=2, sort_keys=True),
         serving_default=serving.SERVING_DEFAULT,
         raw=serving.RAW,
         examples=serving.EXAMPLES,
         output=serving.OUTPUT,
-        **{
-            key: metadata[key]
-            for key in ("schema_version", "gmn_tf_version", "tensorflow_version", "num_weights")
-        },
+        **{key: metadata[key] for key in _KEYS},
     )
 
 
-def _figures(evaluation: Mapping[str, Any] | None) -> str:
-    if not evaluation:
-        return "Not evaluated before it was exported (`gmn-tf evaluate --run RUN --zoo ZOO`)."
+def _population(facts: Mapping[str, Any] | None) -> str:
+    if not facts:
+        return "Not told: it was exported without its zoo (`gmn-tf export --zoo ZOO`)."
+    accuracy, (least, most) = facts["test_accuracy"], facts["parameters"]
+    families = ", ".join(f"{count:,} {family}" for family, count in facts["families"].items())
+    counts = ", ".join(f"{count:,} {split}" for split, count in facts["counts"].items())
+    width = "width {} to {}, ".format(*facts["width"]) if "width" in facts else ""
+    return (
+        f"{facts['training_networks']:,} networks of {facts['architectures']:,} architectures, trained on "
+        f"`{facts['data']['name']}` ({families}); {width}{least:,} to {most:,} parameters. Their test "
+        f"accuracy runs from {accuracy['min']:.2f} to {accuracy['max']:.2f}, half of them between "
+        f"{accuracy['q25']:.2f} and {accuracy['q75']:.2f}. The whole zoo: {counts}; seed {facts['seed']}."
+    )
+
+
+def _distance(facts: Mapping[str, Any] | None) -> str:
+    if not facts:
+        return "Not stored: it was exported without the zoo it was trained on (`gmn-tf export --zoo ZOO`)."
+    apart = " of other architectures" if facts["other_architectures_only"] else ""
+    return (
+        f"`{serving.DISTANCE}` is the distance to the {facts['neighbours']}th nearest of "
+        f"{facts['training_networks']:,} training networks, in the metanetwork's last hidden layers and in "
+        "counts and scales of the graph. 1 is the distance within which "
+        f"{facts['unit_percentile']} % of {facts['held_out_networks']:,} held-out networks of the same "
+        f"population lie, measured to training networks{apart}: up to 1 is in range, up to 2 at the edge, "
+        "more is unlike anything it was trained on. `metadata.json` has the percentiles."
+    )
+
+
+def _figures(evaluation: Mapping[str, Any]) -> str:
     rows = [
         f"| {name} | "
         + " | ".join("-" if value is None else f"{value:.3f}" for value in figures.values())
@@ -95,13 +152,17 @@ def _figures(evaluation: Mapping[str, Any] | None) -> str:
         for name, figures in evaluation["figures"].items()
     ]
     names = [_TITLES.get(name, name) for name in next(iter(evaluation["figures"].values()))]
-    own = (
-        "held-out networks of the zoo it was trained on"
-        if evaluation["trained_on_this_zoo"]
-        else ("networks of ANOTHER zoo than the one it was trained on")
-    )
+    own = "networks"
+    if evaluation.get("trained_on_this_zoo"):
+        own = "held-out networks of the zoo it was trained on"
+    elif "trained_on_this_zoo" in evaluation:
+        own = "networks of ANOTHER zoo than the one it was trained on"
+    whose = "" if evaluation["of"] == THIS else f", {evaluation['of']}"
+    where = [f"{evaluation['split']} split"] if "split" in evaluation else []
+    where += [f"zoo {evaluation['zoo_hash']}"] if "zoo_hash" in evaluation else []
     lines = [
-        f"On {evaluation['networks']} {own} ({evaluation['split']} split, zoo {evaluation['zoo_hash']}):",
+        f"Setting `{evaluation['setting']}`{whose}: on {evaluation.get('networks', 'the')} {own}"
+        f"{' (' + ', '.join(where) + ')' if where else ''}:",
         "",
         f"| predictor | {' | '.join(names)} |",
         f"|---|{'---|' * len(names)}",

@@ -1,9 +1,10 @@
-"""A metanetwork ready to use: Keras models in, numpy accuracies out."""
+"""A metanetwork ready to use: Keras models in, numpy accuracies and distances out."""
 
 from __future__ import annotations
 
+import dataclasses
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,32 @@ from gmn_tf.convert.weights_files import WeightsReader
 from gmn_tf.graph import schema
 from gmn_tf.graph.parameter_graph import ParameterGraph
 from gmn_tf.training.structure import Structure
+from gmn_tf.training_distance import percentile, verdict
 
 MAX_EDGES = 300_000
 """Edges judged in one call; a larger network is a call of its own."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Prediction:
+    """What a metanetwork says of n networks.
+
+    Attributes:
+        accuracy: predicted test accuracy, float32 [n].
+        distance: how far each lies from the training networks, float32 [n]; up to 1 is in range, see
+            `gmn_tf.training_distance.TrainingDistance`. `None` where the metanetwork does not tell.
+        percentile: share, in percent, of held-out networks of the training population that lie nearer,
+            float32 [n], or `None`.
+    """
+
+    accuracy: np.ndarray
+    distance: np.ndarray | None = None
+    percentile: np.ndarray | None = None
+
+    @property
+    def verdicts(self) -> list[str] | None:
+        """The distances in words: "in range", "at the edge" or "unlike its training networks"."""
+        return None if self.distance is None else [verdict(float(value)) for value in self.distance]
 
 
 class Predictor:
@@ -26,10 +50,13 @@ class Predictor:
     Args:
         raw: the raw signature, `gmn_tf.serving`.
         num_channels: last axis of the edge values it takes.
+        metadata: of the export.
+        path: where it came from.
         owner: what holds the variables that `raw` reads, kept alive with it.
 
     Attributes:
-        metadata: schema version, task, training configuration and figures of the metanetwork.
+        metadata: schema version, task, training configuration, population and figures of the metanetwork.
+        path: the folder it was loaded from.
     """
 
     def __init__(
@@ -38,6 +65,7 @@ class Predictor:
         *,
         num_channels: int,
         metadata: Mapping[str, Any],
+        path: Path | None = None,
         owner: Any = None,
     ) -> None:
         self._raw = raw
@@ -45,6 +73,7 @@ class Predictor:
         self._num_channels = num_channels
         self._structures: dict[ParameterGraph, Structure] = {}
         self.metadata = metadata
+        self.path = path
 
     def __call__(self, models: Any, *, architecture: Any = None) -> np.ndarray:
         """Predicted test accuracies.
@@ -61,42 +90,63 @@ class Predictor:
             ModelFileError: a file cannot be loaded safely, or holds another architecture's weights.
             UnsupportedLayerError, ConversionError: a model cannot be drawn as a parameter graph.
         """
-        networks = _Networks(architecture)
-        if isinstance(models, (list, tuple)):
-            return self._predict(models, networks)
-        return self._predict([models], networks)[0]
+        accuracies = self.predict(models, architecture=architecture).accuracy
+        return accuracies if isinstance(models, (list, tuple)) else accuracies[0]
 
-    def _predict(self, models: Sequence[Any], networks: _Networks) -> np.ndarray:
-        accuracies = np.zeros(len(models), np.float32)
-        batch: list[tuple[int, dict[str, np.ndarray]]] = []
+    def predict(self, models: Any, *, architecture: Any = None) -> Prediction:
+        """Predicted accuracies, and how far each model lies from the training networks.
+
+        Arguments and errors as of a call; the arrays have one entry per model, also for a single one.
+        """
+        networks = Networks(architecture)
+        each = models if isinstance(models, (list, tuple)) else [models]
+        return self.predict_graphs(networks.read(model) for model in each)
+
+    def predict_graphs(self, networks: Iterable[tuple[ParameterGraph, np.ndarray]]) -> Prediction:
+        """The same of networks given as (parameter graph, flat weights): plan once, fill many.
+
+        ```python
+        graph = gmn_tf.ParameterGraph.from_keras(model)
+        judge.predict_graphs([(graph, graph.flatten(model))])
+        ```
+        """
+        found: list[dict[str, np.ndarray]] = []
+        batch: list[dict[str, np.ndarray]] = []
         edges = 0
-        for number, model in enumerate(models):
-            graph, flat = networks.read(model)
+        for graph, flat in networks:
             structure = self._structure(graph)
             if batch and edges + structure.num_edges > MAX_EDGES:
-                self._flush(batch, accuracies)
-                edges = 0
-            batch.append((number, raw_columns(structure, flat)))
+                found.append(self._answer(batch))
+                batch, edges = [], 0
+            batch.append(raw_columns(structure, flat))
             edges += structure.num_edges
         if batch:
-            self._flush(batch, accuracies)
-        return accuracies
+            found.append(self._answer(batch))
+        empty = np.zeros(0, np.float32)
+        accuracy = np.concatenate([part[serving.OUTPUT] for part in found] or [empty])
+        if not self.tells_distance:
+            return Prediction(accuracy)
+        distance = np.concatenate([part[serving.DISTANCE] for part in found] or [empty])
+        return Prediction(accuracy, distance, percentile(distance, self.metadata["distance"]))
+
+    @property
+    def tells_distance(self) -> bool:
+        """Whether the metanetwork came with its distances: exports do that were made with their zoo."""
+        return bool(self.metadata.get("distance"))
 
     def _structure(self, graph: ParameterGraph) -> Structure:
         if graph not in self._structures:
             self._structures[graph] = Structure.of(graph, channels=self._num_channels)
         return self._structures[graph]
 
-    def _flush(self, batch: list[tuple[int, dict[str, np.ndarray]]], accuracies: np.ndarray) -> None:
+    def _answer(self, batch: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
         import tensorflow as tf
 
-        merged = merge([columns for _, columns in batch])
-        answer = self._raw(**{name: tf.constant(column) for name, column in merged.items()})
-        accuracies[[number for number, _ in batch]] = answer[serving.OUTPUT].numpy()
-        batch.clear()
+        answer = self._raw(**{name: tf.constant(column) for name, column in merge(batch).items()})
+        return {name: value.numpy() for name, value in answer.items()}
 
 
-class _Networks:
+class Networks:
     """Graphs and flat weights of models and of files; an architecture given is planned once."""
 
     def __init__(self, architecture: Any) -> None:
@@ -108,6 +158,7 @@ class _Networks:
             self._reader = WeightsReader(architecture)
 
     def read(self, model: Any) -> tuple[ParameterGraph, np.ndarray]:
+        """The graph and the flat weights of a model or file; errors as of `Predictor.__call__`."""
         if isinstance(model, (str, os.PathLike)):
             if self._reader is not None and Path(model).suffix.lower() != ".keras":
                 return self._graph, self._graph.flatten(self._reader(model))

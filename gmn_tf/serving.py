@@ -1,4 +1,4 @@
-"""What a SavedModel serves: accuracies from raw tensors, and from serialized tf.Examples.
+"""What a SavedModel serves: accuracies and distances from raw tensors, and from serialized tf.Examples.
 
 Apart from the metanetwork itself these are plain TensorFlow operations, and only functions and variables
 are kept: a process that has neither gmn_tf nor tensorflow_gnn can load and call them.
@@ -14,11 +14,13 @@ import tensorflow_gnn as tfgnn
 from gmn_tf.graph import schema
 from gmn_tf.graph.tensor import assemble
 from gmn_tf.serving_bundles import bundle
+from gmn_tf.training_distance import DistanceFunction, TrainingDistance, answer_and_features
 
 SERVING_DEFAULT = "serving_default"
 RAW = "raw"
 EXAMPLES = "examples"
 OUTPUT = "accuracy"
+DISTANCE = "distance"
 
 NODE_SIZES = "node_sizes"
 EDGE_SIZES = "edge_sizes"
@@ -72,11 +74,13 @@ class AccuracyServer(tf.Module):
     Args:
         model: a built `GraphMetanetwork` with one logit per network. It is called, never kept: an object
             graph with a Keras model on GraphTensors in it loads only where tensorflow_gnn is installed.
+        distance: how far networks lie from the training networks; `None` serves accuracies alone.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, *, distance: TrainingDistance | None = None) -> None:
         super().__init__(name="accuracy_server")
         self.metanetwork_variables = list(model.variables)
+        self.distance = None if distance is None else DistanceFunction(distance)
 
         def raw(**columns: tf.Tensor) -> dict[str, tf.Tensor]:
             with tf.control_dependencies(_checks(columns)):
@@ -90,7 +94,10 @@ class AccuracyServer(tf.Module):
                 node_sizes=columns[NODE_SIZES],
                 edge_sizes=edge_sizes,
             )
-            return {OUTPUT: tf.sigmoid(model(graph, training=False)[:, 0])}
+            if self.distance is None:
+                return {OUTPUT: tf.sigmoid(model(graph, training=False)[:, 0])}
+            answer, features = answer_and_features(model, graph)
+            return {OUTPUT: tf.sigmoid(answer[:, 0]), DISTANCE: self.distance(features)}
 
         self.raw = tf.function(raw).get_concrete_function(**raw_specs())
 

@@ -52,3 +52,27 @@ def _tiny_zoo(tmp_path_factory) -> Path:
 def tiny_zoo(_tiny_zoo, tmp_path) -> Path:
     """A copy of that zoo which a test may damage."""
     return Path(shutil.copytree(_tiny_zoo, tmp_path / "tiny-zoo"))
+
+
+@pytest.fixture(scope="session")
+def _judged_zoo(tmp_path_factory) -> Path:
+    """A zoo of 120 tiny convolutional networks of 10 architectures, with weights of usual scales."""
+    from small_exports import make_zoo
+
+    return make_zoo(tmp_path_factory.mktemp("judged") / "zoo")
+
+
+@pytest.fixture(scope="session")
+def _judge_run(_judged_zoo, tmp_path_factory) -> Path:
+    """A run on that zoo; its metanetwork has random weights."""
+    from small_exports import make_run
+
+    return make_run(tmp_path_factory.mktemp("judge") / "run", _judged_zoo)
+
+
+@pytest.fixture(scope="session")
+def _judge(_judge_run, _judged_zoo) -> Path:
+    """Its export, which tells distances to the zoo's training networks."""
+    from gmn_tf.export import export
+
+    return export(_judge_run, _judge_run.parent / "judge", zoo=_judged_zoo, examples=3)

@@ -15,7 +15,7 @@ import pytest
 from gmn_tf import cli
 from gmn_tf.graph import schema
 
-COMMANDS = ["inspect", "check", "zoo", "train", "train accuracy", "evaluate", "export", "predict"]
+COMMANDS = ["inspect", "check", "zoo", "train", "train accuracy", "evaluate", "export", "predict", "rank"]
 
 
 @pytest.fixture
@@ -229,6 +229,28 @@ def test_train_and_evaluate_and_export_refuse_what_is_no_run(refused, tmp_path, 
     assert not (tmp_path / "export").exists()
 
 
+def test_a_baseline_is_trained_and_judged(gmn_tf, tmp_path, tiny_zoo):
+    run = tmp_path / "run"
+    begin = ["train", "accuracy", "--zoo", tiny_zoo, "--out", run, "--method", "statnn"]
+    code, out, _ = gmn_tf(*begin, "--json")
+    summary = json.loads(out)
+    assert code == 0 and summary["method"] == "statnn" and summary["trained"]
+    assert set(summary["validation"]) == {"loss", "r2", "tau", "mae"}
+    code, out, _ = gmn_tf(*begin)
+    assert code == 0 and "finished already" in out and "R2" in out
+    code, out, _ = gmn_tf("evaluate", "--run", run, "--zoo", tiny_zoo)
+    assert code == 0 and "StatNN, trees" in out and "4 test networks" in out
+
+
+def test_train_refuses_methods_settings_and_arguments_that_are_not_there(refused, tmp_path, tiny_zoo):
+    begin = ["train", "accuracy", "--zoo", tiny_zoo, "--out", tmp_path / "run"]
+    assert "'magic', expected one of gmn, deepsets" in refused(*begin, "--method", "magic")
+    assert "num_blocks=2" in refused(*begin, "--method", "deepsets", "--num-blocks", "2")
+    said = refused(*begin, "--method", "statnn", "--setting", "wider")
+    assert 'no setting "wider": expected one of all' in said
+    assert "time_limit=0" in refused(*begin, "--method", "statnn", "--time-limit", "0")
+
+
 def test_predict_refuses_what_is_no_metanetwork(refused, tmp_path, model_file):
     assert "nothing" in refused("predict", "--model", tmp_path / "none", model_file)
     assert "a file" in refused("predict", "--model", model_file, model_file)
@@ -240,6 +262,26 @@ def test_predict_refuses_what_is_no_metanetwork(refused, tmp_path, model_file):
     assert "9.9" in refused("predict", "--model", tmp_path / "other", model_file)
     (tmp_path / "other" / "metadata.json").write_text("{")
     assert "damaged" in refused("predict", "--model", tmp_path / "other", model_file)
+
+
+def test_predict_uses_the_general_metanetwork_by_default(
+    gmn_tf, refused, model_file, _judge, tmp_path, monkeypatch
+):
+    from gmn_tf import savedmodels
+
+    monkeypatch.setattr(savedmodels, "FOLDERS", (tmp_path / "empty",))
+    assert "without its general metanetwork" in refused("predict", model_file)
+    monkeypatch.setattr(savedmodels, "FOLDERS", (_judge.parent,))
+    monkeypatch.setattr(savedmodels, "DEFAULT", _judge.name)
+    code, out, _ = gmn_tf("predict", model_file, "--json")
+    answer = json.loads(out)
+    assert code == 0 and answer["model"] == str(_judge)
+    (row,) = answer["predictions"]
+    assert 0 < row["predicted"] < 1 and row["distance"] > 2 and row["percentile"] == 100
+    assert row["range"] == "unlike its training networks"
+    code, out, _ = gmn_tf("predict", "--model", _judge.name, model_file)
+    assert code == 0 and f"{row['distance']:.2f}" in out and "unlike its training networks" in out
+    assert "1 of 1 are unlike anything" in out
 
 
 def test_predict_refuses_tables_it_cannot_read(refused, tmp_path, model_file):

@@ -10,6 +10,7 @@ import pytest
 import gmn_tf
 
 PUBLIC = [
+    "AccuracyProbe",
     "ComputationGraph",
     "GmnError",
     "GraphMetanetwork",
@@ -22,6 +23,7 @@ PUBLIC = [
     "keras_layers",
     "load",
     "optimizer_slots",
+    "rank",
     "register_converter",
     "supported_layers",
 ]

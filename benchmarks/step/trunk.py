@@ -44,6 +44,16 @@ _IN_ROWS = ("edge/kernel", "message/kernel")
 
 
 def trunk(problem: Problem) -> Training:
+    """The blocks as `GraphMetanetwork` has them by default."""
+    return _trunk(problem, recompute=False)
+
+
+def recomputing(problem: Problem) -> Training:
+    """The same with `recompute=True`: products are computed again in the backward pass, not kept."""
+    return _trunk(problem, recompute=True)
+
+
+def _trunk(problem: Problem, *, recompute: bool) -> Training:
     blocks = [
         MetanetworkBlock(
             node_dim=problem.width,
@@ -51,6 +61,7 @@ def trunk(problem: Problem) -> Training:
             message_dim=problem.width,
             directions="forward",
             edges_only=number == problem.num_blocks - 1,
+            recompute=recompute,
             name=f"block_{number}",
         )
         for number in range(problem.num_blocks)

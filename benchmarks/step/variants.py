@@ -55,6 +55,9 @@ VARIANTS = {
         "stock TF-GNN, memory kept, XLA", "benchmarks.step.stock:tuned", TRUNK, False, _TUNED
     ),
     "trunk": Variant("gmn_tf's blocks", "benchmarks.step.trunk:trunk", TRUNK, False, _TUNED),
+    "trunk_recompute": Variant(
+        "gmn_tf's blocks, recompute=True", "benchmarks.step.trunk:recomputing", TRUNK, False, _TUNED
+    ),
     "vanilla_mpnn": Variant(
         "TF-GNN's VanillaMPNN (no edge states), memory kept, XLA",
         "benchmarks.step.stock:vanilla",
@@ -77,7 +80,17 @@ VARIANTS = {
 }
 
 PARTIES = (
-    ("pyg", "pyg_memory", "pyg_compile", "tfgnn", "tfgnn_xla", "trunk", "floor_tf", "floor_torch"),
+    (
+        "pyg",
+        "pyg_memory",
+        "pyg_compile",
+        "tfgnn",
+        "tfgnn_xla",
+        "trunk",
+        "trunk_recompute",
+        "floor_tf",
+        "floor_torch",
+    ),
     (
         "pyg_memory",
         "trunk",

@@ -21,6 +21,21 @@ Architecture = Annotated[
         help="The architecture of files that hold weights alone (.weights.h5), as a whole model.",
     ),
 ]
+Metanetwork = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MODEL",
+        help="The metanetwork: the name of one that comes with gmn_tf, an export, or a run folder.",
+        show_default="accuracy-diverse",
+    ),
+]
+Measured = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE.csv",
+        help="Table with the columns file and test_accuracy; shows measured beside predicted accuracy.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text, for programs.")]
 
 
@@ -106,3 +121,26 @@ def print_table(header: list[str], rows: list[list[str]], *, title: str | None =
     for row in rows:
         table.add_row(*row)
     Console(width=None if sys.stdout.isatty() else 120).print(table)
+
+
+def print_predictions(rows: list[dict[str, Any]], *, first: str, measured: bool, distance: bool) -> None:
+    """A table of predicted accuracies, and a sentence where networks are unlike the training networks."""
+    from gmn_tf.training_distance import UNLIKE
+
+    header = [first, "predicted"] + (["measured"] if measured else [])
+    header += ["distance", "range"] if distance else []
+    lines = []
+    for row in rows:
+        line = [row["file"], f"{row['predicted']:.3f}"]
+        if measured:
+            line.append(f"{row['measured']:.3f}" if row["measured"] is not None else "unknown")
+        if distance:
+            line += [f"{row['distance']:.2f}", row["range"]]
+        lines.append(line)
+    print_table(header, lines)
+    far = sum(row["range"] == UNLIKE for row in rows) if distance else 0
+    if far:
+        print(
+            f"{far} of {len(rows)} are unlike anything that the metanetwork was trained on: what it predicts "
+            "of them means little."
+        )

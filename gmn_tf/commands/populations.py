@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from gmn_tf.commands import console
+from gmn_tf.errors import ZooError
 
 
 def register(app: typer.Typer) -> None:
@@ -19,13 +20,23 @@ def zoo(
     out: Annotated[Path, typer.Option(metavar="DIR", help="The folder to make.")],
     data: Annotated[
         str,
-        typer.Option(help="What to train on: digits (bundled, 8 x 8 scans), or mnist:/path/to/mnist.npz."),
+        typer.Option(
+            help="What to train on: digits (bundled, 8 x 8 scans), patches (bundled, 16 x 16 in colour), or "
+            "mnist, fashion_mnist or cifar10, with :/path/to/file where Keras has none; @14 behind the name "
+            "makes images 14 x 14, @grey makes them grey."
+        ),
     ] = "digits",
     family: Annotated[
-        str, typer.Option(help="Kind of networks: cnn (convolutional, varying depth, width, normalisation).")
+        str,
+        typer.Option(
+            help="Kind of networks: cnn (small convolutional ones), varying_cnns (more varied ones), diverse "
+            "(all families, equal shares), or one family by name, such as resnet or cnn1d; small_cnn_zoo "
+            "makes the Small CNN Zoo's network by its recipe, in its published format."
+        ),
     ] = "cnn",
     size: Annotated[
-        int, typer.Option(help="Networks in the splits; of 1400, 1000 train, 100 validation, 300 test.")
+        int,
+        typer.Option(help="Networks in the splits; of 1400, 1000 train, 100 validation, 300 test."),
     ] = 1400,
     seed: Annotated[int, typer.Option(help="Decides everything: the same seed makes the same zoo.")] = 0,
     workers: Annotated[
@@ -48,7 +59,19 @@ def zoo(
     """
     console.start_tensorflow()
     from gmn_tf.zoo.generate import generate_zoo
+    from gmn_tf.zoo.small_cnn_generate import FAMILY, generate_small_cnn_zoo
 
+    if family == FAMILY:
+        if keras_files:
+            raise ZooError(
+                f"Received --keras {keras_files}, which the family {FAMILY} does not have: leave it out."
+            )
+        with console.progress_bar("Training networks", shown=not as_json) as update:
+            small = generate_small_cnn_zoo(
+                out, data=data, size=size, seed=seed, workers=workers, progress=update
+            )
+        _report(out, small, as_json)
+        return
     with console.progress_bar("Training networks", shown=not as_json) as update:
         made = generate_zoo(
             out,
@@ -60,6 +83,10 @@ def zoo(
             keras_files=keras_files,
             progress=update,
         )
+    _report(out, made, as_json)
+
+
+def _report(out: Path, made: Any, as_json: bool) -> None:
     facts = _facts(made)
     if as_json:
         console.print_json(facts)

@@ -1,16 +1,19 @@
-"""`gmn-tf train accuracy` and `gmn-tf evaluate`: a metanetwork learnt from a zoo, and how well it does."""
+"""`gmn-tf train accuracy` and `gmn-tf evaluate`: a method learnt from a zoo, and how well it does."""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from gmn_tf.commands import console
+from gmn_tf.models.registry import METHODS
 from gmn_tf.training.settings import Settings
 
 _DEFAULTS = Settings()
+_BASELINES = ", ".join(f"{name} ({entry.title})" for name, entry in list(METHODS.items())[1:])
 EVALUATION = "evaluation"
 """Where in a run's folder its evaluation goes; `gmn_tf.export` puts the figures into the card."""
 
@@ -35,10 +38,22 @@ def _tasks() -> None:
 
 @train.command("accuracy")
 def accuracy(
-    zoo: Annotated[Path, typer.Option(metavar="DIR", help="A zoo made by gmn-tf zoo.")],
+    zoo: Annotated[Path, typer.Option(metavar="DIR", help="A zoo made by gmn-tf zoo, or the Small CNN Zoo.")],
     out: Annotated[
         Path, typer.Option(metavar="RUN", help="The run folder; an unfinished run there goes on.")
     ],
+    method: Annotated[
+        str,
+        typer.Option(
+            help="What is trained: gmn, the graph metanetwork, or a baseline: " + _BASELINES + ".",
+        ),
+    ] = _DEFAULTS.method,
+    setting: Annotated[
+        str,
+        typer.Option(
+            help="Which of the zoo's splits: all, or one of low_data, wider, unseen_family where it has them."
+        ),
+    ] = _DEFAULTS.setting,
     strategy: Annotated[
         str,
         typer.Option(
@@ -50,46 +65,59 @@ def accuracy(
         int | None, typer.Option(help="Devices for mirrored; logical processors where there are no GPUs.")
     ] = None,
     epochs: Annotated[
-        int, typer.Option(help="Passes over the training networks, at most.")
-    ] = _DEFAULTS.epochs,
+        int | None, typer.Option(help=f"Passes over the training networks, at most ({_DEFAULTS.epochs}).")
+    ] = None,
     patience: Annotated[
-        int, typer.Option(help="Epochs without a better validation loss before it stops; 0 for never.")
-    ] = _DEFAULTS.patience,
+        int | None,
+        typer.Option(
+            help="Epochs without a better validation loss before it stops; 0 for never "
+            f"({_DEFAULTS.patience})."
+        ),
+    ] = None,
     batch_size: Annotated[
-        int, typer.Option(help="Networks per step, over all devices together.")
-    ] = _DEFAULTS.batch_size,
+        int | None,
+        typer.Option(help=f"Networks per step, over all devices together ({_DEFAULTS.batch_size})."),
+    ] = None,
     learning_rate: Annotated[
-        float, typer.Option(help="Highest learning rate of the schedule.")
-    ] = _DEFAULTS.learning_rate,
+        float | None,
+        typer.Option(help=f"Highest learning rate of the schedule ({_DEFAULTS.learning_rate})."),
+    ] = None,
     seed: Annotated[
         int, typer.Option(help="Decides initial weights and the order of networks.")
     ] = _DEFAULTS.seed,
-    num_blocks: Annotated[int, typer.Option(help="Rounds of message passing.")] = 3,
-    message_dim: Annotated[int, typer.Option(help="Width of the messages.")] = 32,
-    node_dim: Annotated[int, typer.Option(help="Width of the node states.")] = 32,
-    edge_dim: Annotated[int, typer.Option(help="Width of the edge states.")] = 32,
+    num_blocks: Annotated[int | None, typer.Option(help="gmn: rounds of message passing (3).")] = None,
+    message_dim: Annotated[int | None, typer.Option(help="gmn: width of the messages (32).")] = None,
+    node_dim: Annotated[int | None, typer.Option(help="gmn: width of the node states (32).")] = None,
+    edge_dim: Annotated[int | None, typer.Option(help="gmn: width of the edge states (32).")] = None,
+    time_limit: Annotated[
+        float | None,
+        typer.Option(help="Seconds after which it stops at the end of an epoch; started again it goes on."),
+    ] = None,
     further: Annotated[
         list[str] | None,
         typer.Option(
             "--set",
             metavar="NAME=VALUE",
-            help="Any other setting of the training or argument of GraphMetanetwork, such as "
+            help="Any other setting of the training or argument of the method's class, such as "
             "reduce_type=sum or weight_decay=0.01; may be given more than once.",
         ),
     ] = None,
     as_json: console.Json = False,
 ) -> None:
-    """Train a graph metanetwork to predict test accuracy from weights alone.
+    """Train a graph metanetwork, or a baseline, to predict test accuracy from weights alone.
 
-    RUN gets the configuration, the best weights, a history (CSV) and TensorBoard logs (losses, R2, Kendall's
-    tau, learning rate, predicted against true): tensorboard --logdir RUN. The weights that were best on the
-    validation networks are kept. Started again with the same settings, it goes on where it stopped.
+    RUN gets the configuration, the best weights, a history (CSV), a summary (JSON) and TensorBoard logs
+    (losses, R2, Kendall's tau, learning rate, predicted against true): tensorboard --logdir RUN. The weights
+    that were best on the validation networks are kept. Started again with the same settings, it goes on
+    where it stopped. Numbers in parentheses are the defaults where the method has none of its own.
     """
     settings = _settings(further or [])
     console.start_tensorflow()
     from gmn_tf.training.fit import train_accuracy
 
     given = {
+        "method": method,
+        "setting": setting,
         "epochs": epochs,
         "patience": patience,
         "batch_size": batch_size,
@@ -105,16 +133,18 @@ def accuracy(
         out,
         strategy=strategy,
         replicas=replicas,
+        time_limit=time_limit,
         progress=not as_json,
         say=_silent if as_json else print,
-        **{**given, **settings},
+        **{name: value for name, value in given.items() if value is not None} | settings,
     )
     if as_json:
         console.print_json(result)
         return
-    figures = result["validation"]
+    figures = {name: math.nan if value is None else value for name, value in result["validation"].items()}
+    best = f"best epoch {result['best_epoch']} of {result['epochs']}, " if result["epochs"] else ""
     print(
-        f"{out}: {result['finished']}; best epoch {result['best_epoch']} of {result['epochs']}, validation "
+        f"{out}: {result['finished'] or 'stopped by its time limit, not finished'}; {best}validation "
         f"R2 {figures['r2']:.3f}, tau {figures['tau']:.3f}, mean absolute error {figures['mae']:.3f}."
     )
 
@@ -153,19 +183,19 @@ def evaluate(
     ] = None,
     as_json: console.Json = False,
 ) -> None:
-    """Compare the metanetwork of RUN with baselines on the held-out networks of a zoo.
+    """Compare the metanetwork, or other method, of RUN with baselines on the held-out networks of a zoo.
 
-    R2, Kendall's tau and mean absolute error (L1) of the metanetwork, of StatNN (statistics of each layer's
-    weights into gradient-boosted trees, fitted here on the same training networks) and of the constant
-    prediction, with paired bootstrap intervals of the differences. Written as JSON too, with a
-    predicted-against-true scatter as PNG.
+    In the setting RUN was trained in: R2, Kendall's tau and mean absolute error (L1) of it, of StatNN
+    (statistics of each layer's weights into gradient-boosted trees, fitted here on the same training
+    networks) and of the constant prediction, with paired bootstrap intervals of the differences. Written as
+    JSON too, with a predicted-against-true scatter as PNG.
     """
     console.start_tensorflow()
     from gmn_tf.training import evaluate as evaluation
-    from gmn_tf.zoo.store import Zoo
+    from gmn_tf.zoo.opening import open_zoo
 
     folder = out if out is not None else run / EVALUATION
-    report = evaluation.evaluate(run, Zoo.load(zoo), split=split, out=folder)
+    report = evaluation.evaluate(run, open_zoo(zoo), split=split, out=folder)
     if as_json:
         console.print_json({"out": str(folder), **report})
         return

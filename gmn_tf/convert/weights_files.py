@@ -89,6 +89,14 @@ class WeightsReader:
         check_finite(self._model, weights, path)
         return weights
 
+    def model(self, path: str | os.PathLike[str]) -> Any:
+        """This reader's copy of the architecture with the weights of one file, until it reads the next.
+
+        Arguments and errors as of a call.
+        """
+        self(path)
+        return self._model
+
     def _vet(self, path: Path) -> None:
         """Refuses what is no file of this architecture's weights, and what points out of the file."""
         if not path.exists():

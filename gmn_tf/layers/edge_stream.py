@@ -26,12 +26,18 @@ EdgeFunction = Callable[[Columns, Columns, Any, Any, Keep], tuple[Columns, Colum
 NOWHERE = -1
 """Node, component or group of a padding edge: segment sums drop it."""
 
+_LINE = 16
 _CHUNK_BYTES = 2**20
 
 
 def default_chunk_size(width: int) -> int:
     """Edges whose states of `width` float32 fill a megabyte, a power of two from 256 on."""
     return int(max(256, 2 ** round(math.log2(_CHUNK_BYTES / (4 * width)))))
+
+
+def _rounded(size: int) -> int:
+    """Up to the next multiple of a cache line of float32."""
+    return -(-size // _LINE) * _LINE
 
 
 def gather(table: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
@@ -58,12 +64,17 @@ class EdgeStream:
 
     @classmethod
     def of(cls, columns: Columns, chunk_size: int = 0) -> EdgeStream:
-        """A stream of int32 [E, ...] columns; 0, or a size of E or more, does not divide it."""
+        """A stream of int32 [E, ...] columns; 0, or a size of E or more, does not divide it.
+
+        Where E is static, chunks are made smaller, so that the last one is not mostly padding.
+        """
         first = next(iter(columns.values()))
         static = first.shape[0]
         num_edges = tf.shape(first)[0] if static is None else static
         if not chunk_size or (static is not None and static <= chunk_size):
             return cls(columns, num_edges, None, 0)
+        if static is not None:
+            chunk_size = min(chunk_size, _rounded(-(-static // -(-static // chunk_size))))
         stream = cls({}, num_edges, (num_edges + chunk_size - 1) // chunk_size, chunk_size)
         padded = {name: stream.pad(column, NOWHERE) for name, column in columns.items()}
         return cls(padded, num_edges, stream.num_chunks, chunk_size)

@@ -87,6 +87,17 @@ class GroupReadout(tf.keras.layers.Layer):
         self,
         inputs: tuple[tf.Tensor, tf.Tensor, Topology, EdgeGroups, tf.Tensor, tf.Tensor | None],
     ) -> tf.Tensor:
+        return self.answer(self.represent(inputs))
+
+    def answer(self, hidden: tf.Tensor) -> tf.Tensor:
+        """From what `represent` gives to the layer's output."""
+        return self._output(self._dropout(hidden))
+
+    def represent(
+        self,
+        inputs: tuple[tf.Tensor, tf.Tensor, Topology, EdgeGroups, tf.Tensor, tf.Tensor | None],
+    ) -> tf.Tensor:
+        """The last hidden layer, [components, 2 * hidden_dim]; arguments as of a call."""
         nodes, edges, topology, groups, labels, statistics = inputs
         components, slots = groups.shape
         labels = tf.cast(labels, self.compute_dtype)
@@ -114,7 +125,7 @@ class GroupReadout(tf.keras.layers.Layer):
             )
         )
         joined = tf.concat([joined, tf.cast(log_count(edges), joined.dtype)], axis=-1)
-        return self._output(self._dropout(self._hidden(joined)))
+        return self._hidden(joined)
 
 
 def _moments(edges: tf.Tensor, stream: EdgeStream, groups: EdgeGroups, dtype: str) -> list[tf.Tensor]:

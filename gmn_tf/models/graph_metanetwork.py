@@ -12,7 +12,6 @@ import tensorflow_gnn as tfgnn
 
 from gmn_tf.errors import SchemaError
 from gmn_tf.graph import schema
-from gmn_tf.graph.tensor import assemble
 from gmn_tf.layers.canonical_values import canonical_values, symmetry_names
 from gmn_tf.layers.edge_encoder import EdgeEncoder
 from gmn_tf.layers.edge_stream import Columns, EdgeStream, default_chunk_size
@@ -28,6 +27,7 @@ from gmn_tf.layers.readout import GroupReadout
 from gmn_tf.layers.topology import topology
 from gmn_tf.models.block import MetanetworkBlock
 from gmn_tf.models.presets import preset
+from gmn_tf.models.smallest import smallest_graph
 from gmn_tf.models.streaming import edge_progress
 from gmn_tf.models.transformer_block import TransformerBlock
 
@@ -233,7 +233,7 @@ class GraphMetanetwork(tf.keras.Model):
                 )
                 for member in range(readout_members)
             ]
-        self(_smallest_graph(num_channels))
+        self(smallest_graph(num_channels))
 
     @classmethod
     def from_preset(cls, size: str, /, units: int = 1, **kwargs: Any) -> GraphMetanetwork:
@@ -256,9 +256,15 @@ class GraphMetanetwork(tf.keras.Model):
         return cls(**config)
 
     def call(self, graph: tfgnn.GraphTensor, training: bool | None = None) -> tf.Tensor:
-        num_edges = graph.edge_sets[schema.EDGE_SET][schema.TYPE].shape[0]
-        divide = functools.partial(EdgeStream.of, chunk_size=self._chunk_size(num_edges))
-        return self._answer(graph, divide, training)
+        return self._answer(graph, self._divide(graph), training)
+
+    def represent(self, graph: tfgnn.GraphTensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Answers per network, and the last hidden layers they are read from: [num_components, units],
+        [num_components, readout_members * 2 * readout_dim]; one pass, without dropout."""
+        state = self._states(graph, self._divide(graph))
+        hidden = [readout.represent(state) for readout in self._readout or ()]
+        answers = [member.answer(h) for member, h in zip(self._readout or (), hidden, strict=True)]
+        return tf.add_n(answers) / len(answers), tf.concat(hidden, axis=-1)
 
     def call_streaming(
         self, graph: tfgnn.GraphTensor, *, chunk_size: int = 65536, progress: bool = True
@@ -288,6 +294,15 @@ class GraphMetanetwork(tf.keras.Model):
         make_stream: Callable[[Columns], EdgeStream],
         training: bool | None = None,
     ) -> tf.Tensor:
+        state = self._states(graph, make_stream)
+        if self._edge_output is not None:
+            answer = self._edge_output(state[2].stream.unpad(state[1]))
+            return answer if self._step is None else tf.cast(self._step, answer.dtype) * answer
+        answers = [readout(state) for readout in self._readout or ()]
+        return tf.concat(answers, axis=-1) if training else tf.add_n(answers) / len(answers)
+
+    def _states(self, graph: tfgnn.GraphTensor, make_stream: Callable[[Columns], EdgeStream]) -> tuple:
+        """What a readout takes: final states, and what they are pooled by."""
         edge_set = graph.edge_sets[schema.EDGE_SET]
         groups = self.groups(graph)
         labels = self._group_encoder(groups)
@@ -300,17 +315,16 @@ class GraphMetanetwork(tf.keras.Model):
         context = tf.zeros([shape.num_components, self.global_dim], nodes.dtype) if self.global_dim else None
         for block in self._blocks:
             nodes, edges, context = block(((nodes, edges, context), shape))
-        if self._edge_output is not None:
-            answer = self._edge_output(shape.stream.unpad(edges))
-            return answer if self._step is None else tf.cast(self._step, answer.dtype) * answer
         statistics = None
         if self._statistics_normalizer is not None:
             raw = group_statistics(groups, raw_values, bundled=self.bundled)
             statistics = self._statistics_normalizer((groups.type, groups.layer, raw))
             statistics = tf.math.asinh(statistics)
-        state = (nodes, edges, shape, groups, labels, statistics)
-        answers = [readout(state) for readout in self._readout or ()]
-        return tf.concat(answers, axis=-1) if training else tf.add_n(answers) / len(answers)
+        return nodes, edges, shape, groups, labels, statistics
+
+    def _divide(self, graph: tfgnn.GraphTensor) -> Callable[[Columns], EdgeStream]:
+        num_edges = graph.edge_sets[schema.EDGE_SET][schema.TYPE].shape[0]
+        return functools.partial(EdgeStream.of, chunk_size=self._chunk_size(num_edges))
 
     def _chunk_size(self, num_edges: int | None) -> int:
         chosen = self._settings["edge_chunk_size"]
@@ -383,15 +397,3 @@ class GraphMetanetwork(tf.keras.Model):
             groups.layer,
             group_statistics(groups, values, bundled=self.bundled),
         )
-
-
-def _smallest_graph(num_channels: int) -> tfgnn.GraphTensor:
-    """Two nodes and the edge between them: enough to create all weights."""
-    zeros = np.zeros(1, np.int32)
-    nodes = {name: np.zeros(2, np.int32) for name in (schema.TYPE, schema.LAYER, schema.INDEX)}
-    nodes |= {schema.ACTIVATION: nodes[schema.TYPE], schema.DEPTH: np.zeros(2, np.float32)}
-    edges = dict.fromkeys((schema.SOURCE, schema.TYPE, schema.LAYER, schema.DEPTH), zeros)
-    edges[schema.TARGET] = zeros + 1
-    for name in (schema.KERNEL_POSITION, schema.ENTRY_POSITION):
-        edges[name] = np.full((1, schema.POSITION_SIZE), schema.NO_POSITION)
-    return assemble(nodes, edges, np.ones((1, num_channels)))

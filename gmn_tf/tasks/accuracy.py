@@ -65,6 +65,12 @@ def probability(logits: np.ndarray) -> np.ndarray:
     return 0.5 * (1.0 + np.tanh(0.5 * logits))
 
 
+def logit(probabilities: np.ndarray, *, smallest: float = 1e-4) -> np.ndarray:
+    """The inverse of `probability`, of predictions held `smallest` away from 0 and 1."""
+    p = np.clip(np.asarray(probabilities, np.float64), smallest, 1.0 - smallest)
+    return np.log(p) - np.log1p(-p)
+
+
 def cross_entropy(target: np.ndarray, logits: np.ndarray) -> float:
     """Mean binary cross-entropy of accuracies [n] under logits [n], as `loss` computes it."""
     y, z = np.asarray(target, np.float64), np.asarray(logits, np.float64)

@@ -111,3 +111,9 @@ def feature_table(zoo: Networks, indices: np.ndarray) -> dict[str, np.ndarray]:
                 for name, column in zip(NAMES, values.T, strict=True):
                     write(f"{place}/{name}", rows, column)
     return columns
+
+
+def feature_matrix(columns: dict[str, np.ndarray], names: list[str]) -> np.ndarray:
+    """The columns `names` side by side, float64 [n, len(names)]; `nan` where there is no such column."""
+    missing = np.full(len(next(iter(columns.values()))), np.nan)
+    return np.stack([columns.get(name, missing) for name in names], axis=1)

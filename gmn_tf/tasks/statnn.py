@@ -10,12 +10,16 @@ import numpy as np
 from gmn_tf.errors import ZooError
 from gmn_tf.tasks import accuracy
 from gmn_tf.tasks.metrics import r2
-from gmn_tf.tasks.statistics import Networks, feature_table
+from gmn_tf.tasks.statistics import Networks, feature_matrix, feature_table
+from gmn_tf.tasks.trees import Trees
 
 LEARNING_RATES = (0.07,)
 LEAF_NODES = (7, 15, 31)
 LEAF_SIZES = (5, 20)
 MAX_TREES = 300
+
+NAMES = "feature_names"
+"""Entry of a state that holds the names of the columns."""
 
 
 class SplitNetworks(Networks, Protocol):
@@ -38,8 +42,15 @@ class StatNN:
         self.seed = seed
         self.settings: dict[str, Any] = {}
         """The chosen settings and their R2 on the validation split, after `fit`."""
+        self.history: list[dict[str, Any]] = []
+        """The settings tried, each with its R2 on the validation split, after `fit`."""
         self._names: list[str] = []
-        self._trees: Any = None
+        self._trees: Trees | None = None
+
+    @property
+    def num_parameters(self) -> int:
+        """Numbers learnt: a threshold per split, a value per leaf."""
+        return 0 if self._trees is None else self._trees.num_parameters
 
     def fit(self, zoo: SplitNetworks, indices: np.ndarray, *, validation: np.ndarray | None = None) -> StatNN:
         """Fits on the networks `indices`, chooses on `validation` (default: the zoo's validation split).
@@ -53,41 +64,56 @@ class StatNN:
                 raise ZooError(f"received an empty {name} split, expected networks in it")
         train = feature_table(zoo, indices)
         self._names = sorted(train)
-        x, y = self._matrix(train), accuracy.targets(zoo.table, indices)
-        x_chosen = self._matrix(feature_table(zoo, chosen))
+        x, y = feature_matrix(train, self._names), accuracy.targets(zoo.table, indices)
+        x_chosen = feature_matrix(feature_table(zoo, chosen), self._names)
         y_chosen = accuracy.targets(zoo.table, chosen)
         best = -np.inf
+        self.history = []
         for rate, leaves, leaf_size in itertools.product(LEARNING_RATES, LEAF_NODES, LEAF_SIZES):
             trees = self._regressor(rate, leaves, leaf_size, MAX_TREES).fit(x, y)
             scores = [_score(y_chosen, p) for p in trees.staged_predict(x_chosen)]
             count = int(np.argmax(scores)) + 1
-            if scores[count - 1] > best:
-                best = scores[count - 1]
-                self.settings = {
+            self.history.append(
+                {
                     "learning_rate": rate,
                     "max_leaf_nodes": leaves,
                     "min_samples_leaf": leaf_size,
                     "trees": count,
-                    "validation_r2": best,
+                    "validation_r2": scores[count - 1],
                 }
-        self._trees = self._regressor(
-            self.settings["learning_rate"],
-            self.settings["max_leaf_nodes"],
-            self.settings["min_samples_leaf"],
-            self.settings["trees"],
-        ).fit(x, y)
+            )
+            if scores[count - 1] > best:
+                best, self.settings = scores[count - 1], self.history[-1]
+                # Boosting adds trees one by one: the first `count` are what fitting `count` would give.
+                self._trees = Trees.of(trees, count=count)
         return self
 
     def predict(self, zoo: Networks, indices: np.ndarray) -> np.ndarray:
         """Predicted accuracies [n], clipped to [0, 1]."""
         if self._trees is None:
             raise ZooError("received a StatNN that was not fitted, expected fit() before predict()")
-        return np.clip(self._trees.predict(self._matrix(feature_table(zoo, indices))), 0.0, 1.0)
+        return np.clip(
+            self._trees.predict(feature_matrix(feature_table(zoo, indices), self._names)), 0.0, 1.0
+        )
 
-    def _matrix(self, columns: dict[str, np.ndarray]) -> np.ndarray:
-        rows = len(next(iter(columns.values())))
-        missing = np.full(rows, np.nan)
-        return np.stack([columns.get(name, missing) for name in self._names], axis=1)
+    def get_state(self) -> dict[str, np.ndarray]:
+        """All that `from_state` needs, as plain arrays by name."""
+        if self._trees is None:
+            raise ZooError("received a StatNN that was not fitted, expected fit() before get_state()")
+        return {NAMES: np.array(self._names), **self._trees.arrays()}
+
+    @classmethod
+    def from_state(cls, state: dict[str, np.ndarray]) -> StatNN:
+        """A StatNN ready to predict, from `get_state`'s arrays.
+
+        Raises:
+            KeyError: an array is missing.
+            RunError: they are no trees.
+        """
+        statnn = cls()
+        statnn._names = [str(name) for name in state[NAMES]]
+        statnn._trees = Trees.from_arrays(state)
+        return statnn
 
     def _regressor(self, rate: float, leaves: int, leaf_size: int, trees: int) -> Any:
         from sklearn.ensemble import HistGradientBoostingRegressor

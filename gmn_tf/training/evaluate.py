@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gmn_tf.errors import ZooError
+from gmn_tf.models import registry
 from gmn_tf.tasks import accuracy
 from gmn_tf.tasks.metrics import METRICS, paired_bootstrap
 from gmn_tf.tasks.statnn import Constant, StatNN
 from gmn_tf.training import files
-from gmn_tf.training.fit import zoo_hash
+from gmn_tf.training.folder import zoo_hash
 from gmn_tf.training.progress import scatter
 from gmn_tf.training.run import Run
+from gmn_tf.training.settings import ALL, METHOD
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -39,6 +41,9 @@ def evaluate(
 ) -> dict[str, Any]:
     """Judges a run on one split of a zoo; the baselines are fitted on its train split.
 
+    Splits are those of the setting that the run was trained in. A run of any method will do: what it
+    predicts stands in the place of the metanetwork.
+
     Args:
         run: a run or its folder.
         zoo: with the split to judge on; normally the one the run was trained on.
@@ -48,28 +53,32 @@ def evaluate(
         samples: bootstrap draws.
 
     Returns:
-        {"split", "networks", "zoo_hash", "trained_on_this_zoo", "seed", "statnn_settings", "figures":
-        {predictor: {"r2", "tau", "mae"}}, "metanetwork_minus_statnn": {figure: {"difference", "low",
-        "high"}}}, the interval of 95 % by paired bootstrap over the networks. Undefined figures (tau of a
-        constant) are None.
+        {"method", "setting", "split", "networks", "zoo_hash", "trained_on_this_zoo", "seed",
+        "statnn_settings", "figures": {predictor: {"r2", "tau", "mae"}}, "metanetwork_minus_statnn":
+        {figure: {"difference", "low", "high"}}}, the interval of 95 % by paired bootstrap over the networks.
+        Undefined figures (tau of a constant) are None.
 
     Raises:
-        ZooError: the split is empty.
+        ZooError: the split is empty, or the zoo lacks the setting.
         RunError: the run cannot be read, or the report cannot be written.
     """
     opened = run if isinstance(run, Run) else Run.load(run)
-    indices, train = zoo.indices(split), zoo.indices("train")
+    indices, train, validation = (
+        zoo.indices(part, opened.setting) for part in (split, "train", "validation")
+    )
     if not len(indices):
         raise ZooError(f"received an empty {split} split, expected networks in it: make a larger zoo")
     seed = int(opened.config["settings"]["seed"]) if seed is None else seed
     targets = accuracy.targets(zoo.table, indices).astype(np.float64)
-    statnn = StatNN(seed).fit(zoo, train)
+    statnn = StatNN(seed).fit(zoo, train, validation=validation)
     predictions = {
         METANETWORK: opened.predict(zoo, indices),
         STATNN: statnn.predict(zoo, indices),
         CONSTANT: Constant().fit(zoo, train).predict(zoo, indices),
     }
     report = {
+        "method": opened.method.name,
+        "setting": opened.setting,
         "split": split,
         "networks": len(indices),
         "zoo_hash": zoo_hash(zoo),
@@ -87,7 +96,7 @@ def evaluate(
     if out is not None:
         folder = Path(out)
         files.write_json(folder / REPORT, report)
-        panels = {TITLES[name]: predictions[name] for name in (METANETWORK, STATNN)}
+        panels = {title(report, name): predictions[name] for name in (METANETWORK, STATNN)}
         png = scatter(targets, panels, f"{len(indices)} {split} networks")
         files.write(folder / SCATTER, lambda beside: _write_bytes(beside, png))
     return report
@@ -104,20 +113,31 @@ def differences(
     return found
 
 
+def title(report: Mapping[str, Any], predictor: str) -> str:
+    """What a predictor of the report is called where people read it."""
+    name = report.get("method")
+    if predictor != METANETWORK or name is None:
+        return TITLES[predictor]
+    return registry.method(name).title
+
+
 def table(report: Mapping[str, Any]) -> Table:
     """The report as a rich table: a row per predictor, and the differences to StatNN below."""
     from rich.table import Table
 
-    rich = Table(title=f"accuracy prediction on {report['networks']} {report['split']} networks")
+    setting = report.get("setting", ALL)
+    where = "" if setting == ALL else f', setting "{setting}"'
+    rich = Table(title=f"accuracy prediction on {report['networks']} {report['split']} networks{where}")
     rich.add_column("predictor")
-    for title in ("R2", "Kendall tau", "mean abs. error"):
-        rich.add_column(title, justify="right")
+    for heading in ("R2", "Kendall tau", "mean abs. error"):
+        rich.add_column(heading, justify="right")
     for name, figures in report["figures"].items():
-        rich.add_row(TITLES[name], *(_text(figures[figure]) for figure in METRICS))
+        rich.add_row(title(report, name), *(_text(figures[figure]) for figure in METRICS))
     rich.add_section()
     apart = report["metanetwork_minus_statnn"]
     rich.add_row(
-        "metanetwork - StatNN", *(_text(apart[figure]["difference"], sign=True) for figure in METRICS)
+        "difference" if report.get("method", METHOD) != METHOD else "metanetwork - StatNN",
+        *(_text(apart[figure]["difference"], sign=True) for figure in METRICS),
     )
     rich.add_row(
         "95 % interval",

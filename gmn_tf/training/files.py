@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -31,8 +32,8 @@ def write(path: Path, fill: Callable[[Path], None]) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Writes JSON text, indented, with NaN as null."""
-    text = json.dumps(value, indent=2, default=_plain, allow_nan=False) + "\n"
+    """Writes JSON text, indented, with NaN and infinity as null."""
+    text = json.dumps(finite(value), indent=2, default=_plain, allow_nan=False) + "\n"
     write(path, lambda beside: _write_text(beside, text))
 
 
@@ -59,6 +60,15 @@ def _write_text(path: Path, text: str) -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
+
+
+def finite(value: Any) -> Any:
+    """The value with NaN and infinity, which JSON does not have, as None."""
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _plain(value: Any) -> Any:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,14 @@ import numpy as np
 import tf_keras
 
 from gmn_tf.training import files
+from gmn_tf.training.folder import write_history
 from gmn_tf.training.judge import figures, predictor
 from gmn_tf.training.population import Population
 from gmn_tf.training.settings import Settings
 from gmn_tf.training.state import State
+from gmn_tf.training.summary import write_summary
 
 BEST_WEIGHTS = "best.weights.h5"
-HISTORY = "history.csv"
 
 Listener = Callable[[dict[str, Any], np.ndarray], None]
 """Gets an epoch's row of the history and the validation logits [n]."""
@@ -37,6 +37,7 @@ class Keeper(tf_keras.callbacks.Callback):
         steps: per epoch.
         write: whether this process writes the run's folder (the chief does).
         listeners: called after the state is safe on disk.
+        deadline: time (`time.monotonic`) after which training stops at the end of an epoch.
     """
 
     def __init__(
@@ -50,12 +51,17 @@ class Keeper(tf_keras.callbacks.Callback):
         steps: int,
         write: bool = True,
         listeners: tuple[Listener, ...] = (),
+        deadline: float | None = None,
     ) -> None:
         super().__init__()
         self.settings, self.run, self.state = settings, run, state
         self.validation, self.judge, self.steps = validation, judge, steps
         self.predict = predictor(judge, channels=settings.channels)
-        self.write, self.listeners = write, listeners
+        self.write, self.listeners, self.deadline = write, listeners, deadline
+        self._began = time.monotonic()
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._began = time.monotonic()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         state, settings = self.state, self.settings
@@ -90,30 +96,23 @@ class Keeper(tf_keras.callbacks.Callback):
             state.finished = f"no better validation loss for {state.waited} epochs"
         elif state.epoch >= settings.epochs:
             state.finished = f"all {settings.epochs} epochs done"
-        self.model.stop_training = bool(state.finished)
+        now = time.monotonic()
+        state.seconds += now - self._began
+        self.model.stop_training = bool(state.finished) or (
+            self.deadline is not None and now >= self.deadline
+        )
         if self.write:
             state.save(self.run)
-            publish(self.run, state, self.judge)
+            publish(self.run, state, self.judge, settings)
         for listener in self.listeners:
             listener(row, logits)
 
 
-def publish(run: Path, state: State, judge: Any) -> None:
-    """Writes what others read (best weights, history) from the state, with the help of a model like it."""
+def publish(run: Path, state: State, judge: Any, settings: Settings) -> None:
+    """Writes what others read (best weights, history, summary) from the state, by a model like it."""
     if state.best_epoch in (0, state.epoch) or not (run / BEST_WEIGHTS).exists():
         if state.best_epoch:
             judge.set_weights(state.best_weights)
         files.write(run / BEST_WEIGHTS, lambda beside: judge.save_weights(str(beside)))
-    files.write_text(run / HISTORY, _csv(state.history))
-
-
-def _csv(rows: list[dict[str, Any]]) -> str:
-    text = io.StringIO()
-    if rows:
-        writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(
-            {name: f"{value:.6g}" if isinstance(value, float) else value for name, value in row.items()}
-            for row in rows
-        )
-    return text.getvalue()
+    write_history(run, state.history)
+    write_summary(run, state, settings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from gmn_tf.training.structure import Graph, Structure
 
 if TYPE_CHECKING:
     from gmn_tf.zoo.store import Zoo
+
+_STRUCTURES: WeakKeyDictionary[Zoo, dict[tuple[int, int, bool], Structure]] = WeakKeyDictionary()
+"""Of opened zoos, by architecture, channels and whether augmented."""
 
 
 class Population:
@@ -38,11 +42,11 @@ class Population:
     ) -> Population:
         """The networks `indices` of a zoo, in that order; channels and augment as in `Structure.of`.
 
+        Structures of an opened zoo are kept as long as it is: a second population of it is made at once.
+
         Raises:
             ZooError: no index at all, or weights that are NaN or infinite; the network is named.
         """
-        from gmn_tf.graph.parameter_graph import ParameterGraph
-
         indices = np.asarray(indices)
         if not len(indices):
             raise ZooError("received an empty split of the zoo, expected networks in it: make a larger zoo")
@@ -59,8 +63,7 @@ class Population:
             for position in wanted:
                 _check_finite(weights[rows[position]], f"network {indices[position]} of the zoo")
             stored.append(weights)
-            graph = ParameterGraph.from_keras(zoo.template(int(architecture)))
-            structures.append(Structure.of(graph, channels=channels, augment=augment))
+            structures.append(_structure(zoo, int(architecture), channels, augment))
         kinds = kinds.ravel()
         return cls(structures, kinds, lambda i: stored[kinds[i]][rows[i]])
 
@@ -95,6 +98,17 @@ class Population:
     def values(self, member: int, *, variant: int = 0) -> np.ndarray:
         """Values float32 [num_edges, channels] of network `member`, or of a variant of it."""
         return self.structure(member).values(self.flat(member), variant=variant)
+
+
+def _structure(zoo: Zoo, architecture: int, channels: int, augment: bool) -> Structure:
+    from gmn_tf.graph.parameter_graph import ParameterGraph
+
+    known = _STRUCTURES.setdefault(zoo, {})
+    key = architecture, channels, augment
+    if key not in known:
+        graph = ParameterGraph.from_keras(zoo.template(architecture))
+        known[key] = Structure.of(graph, channels=channels, augment=augment)
+    return known[key]
 
 
 def _check_finite(flat: np.ndarray, name: str) -> None:

@@ -6,19 +6,22 @@ import dataclasses
 from typing import Any
 
 from gmn_tf.errors import RunError
+from gmn_tf.models.registry import METHODS, method
 
 CHANNELS = 9
 """Values that an edge of the default metanetwork carries: a 3 x 3 kernel is one edge."""
 
-MODEL = {"bundled": False, "readout_members": 4}
-"""Arguments of the default metanetwork: statistics of each tap of a kernel apart, four readouts averaged."""
+METHOD, ALL = "gmn", "all"
+"""The default method, and the default setting: all networks of a zoo, as its table splits them."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """Settings of an accuracy run.
+    """Settings of an accuracy run. `Settings.of(name)` has the defaults of a method.
 
     Attributes:
+        method: what is trained, a name of `gmn_tf.models.registry.METHODS`.
+        setting: which of the zoo's splits into train, validation and test (`Zoo.settings`).
         epochs: passes over the training networks at most.
         batch_size: networks in a global batch.
         learning_rate: peak of the schedule: a linear rise over `warmup` of all steps, then half a cosine
@@ -32,9 +35,11 @@ class Settings:
         seed: of the initial weights and of the shuffling.
         augment: whether every epoch shows each network mirrored and turned at random.
         channels: values an edge may carry; 1 gives every parameter an edge of its own.
-        model: arguments of `GraphMetanetwork`.
+        model: arguments of the method's class.
     """
 
+    method: str = METHOD
+    setting: str = ALL
     epochs: int = 24
     batch_size: int = 8
     learning_rate: float = 3e-3
@@ -46,9 +51,21 @@ class Settings:
     seed: int = 0
     augment: bool = True
     channels: int = CHANNELS
-    model: dict[str, Any] = dataclasses.field(default_factory=lambda: dict(MODEL))
+    model: dict[str, Any] = dataclasses.field(default_factory=lambda: dict(METHODS[METHOD].model))
+
+    @classmethod
+    def of(cls, name: str = METHOD, **changes: Any) -> Settings:
+        """The default settings of a method, single fields replaced.
+
+        Raises:
+            RunError: there is no such method, or a value is out of range.
+        """
+        entry = method(name)
+        fields: dict[str, Any] = {**entry.settings, "model": dict(entry.model), **changes}
+        return cls(method=name, **fields)
 
     def __post_init__(self) -> None:
+        method(self.method)
         checks = {
             "epochs": self.epochs >= 1,
             "batch_size": self.batch_size >= 1,

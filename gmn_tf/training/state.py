@@ -34,6 +34,8 @@ class State:
         waited: epochs since then.
         history: one row per finished epoch.
         finished: why training ended, or "" where it has not.
+        seconds: wall-clock time of all epochs so far, compilation and validation included.
+        plan: trainable parameters, and steps, networks and edges per epoch; empty in old runs.
     """
 
     epoch: int = 0
@@ -45,6 +47,8 @@ class State:
     waited: int = 0
     history: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     finished: str = ""
+    seconds: float = 0.0
+    plan: dict[str, int] = dataclasses.field(default_factory=dict)
 
     def judge(self, loss: float, weights: Arrays) -> bool:
         """Notes the validation loss of the epoch just finished; returns whether it is the best so far."""

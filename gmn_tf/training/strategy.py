@@ -41,6 +41,13 @@ class Placement:
 
         return self.strategy is not tf.distribute.get_strategy()
 
+    @property
+    def across_hosts(self) -> bool:
+        """Whether several processes train together."""
+        import tensorflow as tf
+
+        return isinstance(self.strategy, tf.distribute.MultiWorkerMirroredStrategy)
+
 
 def place(name: str = "auto", *, replicas: int | None = None, jit_compile: bool | None = None) -> Placement:
     """The placement called `name`; call it before TensorFlow runs anything.

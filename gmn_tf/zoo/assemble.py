@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 import gmn_tf
-from gmn_tf.zoo import files, store
+from gmn_tf.zoo import files, recipe, splits, store
+from gmn_tf.zoo.hyper_parameters import HYPER_PARAMETERS
 from gmn_tf.zoo.parts import read_part
 from gmn_tf.zoo.plan import Plan
-from gmn_tf.zoo.recipe import describe
 from gmn_tf.zoo.store import Zoo
 
 _BINS = 20
@@ -27,10 +27,11 @@ def assemble(folder: Path, plan: Plan) -> None:
     rows = sorted((row for record in records for row in record["rows"]), key=lambda row: row["network"])
     files.write_table(folder / files.TABLE, rows)
     files.write_json(folder / files.ARCHITECTURES, [record["keras"] for record in records])
-    accuracies = np.array([row["test_accuracy"] for row in rows])
-    counts, edges = np.histogram(accuracies, bins=_BINS, range=(0.0, 1.0))
-    _draw_histogram(folder / files.HISTOGRAM, accuracies)
-    names = [files.TABLE, files.ARCHITECTURES, files.HISTOGRAM]
+    accuracies = _by_family(rows)
+    _draw_histograms(folder / files.HISTOGRAM, accuracies)
+    columns = {name: np.array([row[name] for row in rows]) for name in ("split", "family", "width")}
+    settings = splits.make(columns, seed=plan.seed)
+    names = [files.TABLE, files.ARCHITECTURES, files.HISTOGRAM, *splits.write(folder, settings)]
     names += [files.weights_file(architecture) for architecture in range(plan.num_architectures)]
     manifest: dict[str, Any] = {
         "format_version": store.FORMAT_VERSION,
@@ -39,16 +40,18 @@ def assemble(folder: Path, plan: Plan) -> None:
         "data": {"name": plan.data, "hash": plan.data_hash},
         "seed": plan.seed,
         "plan": plan.to_dict(),
-        "recipe": describe(),
+        "recipe": recipe.describe(plan.family) | {"hyper_parameters": list(HYPER_PARAMETERS)},
         "counts": {
             "networks": len(rows),
             "architectures": plan.num_architectures,
             **{split: sum(row["split"] == split for row in rows) for split in store.SPLITS},
         },
-        "accuracy_histogram": {
-            "edges": [round(float(edge), 6) for edge in edges],
-            "counts": [int(count) for count in counts],
+        "settings": {
+            name: {split: int(np.sum(found == split)) for split in store.SPLITS}
+            for name, found in settings.items()
         },
+        "accuracy_histogram": _histogram(np.concatenate(list(accuracies.values())))
+        | {"families": {family: _histogram(found)["counts"] for family, found in accuracies.items()}},
         "files": {name: files.fingerprint(folder / name) for name in names},
     }
     files.write_json(folder / files.MANIFEST, manifest)
@@ -82,13 +85,36 @@ def _plain(value: np.floating) -> float:
     return round(float(value), 6)
 
 
-def _draw_histogram(path: Path, accuracies: np.ndarray) -> None:
+def _by_family(rows: list[dict[str, Any]]) -> dict[str, np.ndarray]:
+    """Test accuracies of the networks of each family, families in the order of their first network."""
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        found.setdefault(row["family"], []).append(row["test_accuracy"])
+    return {family: np.array(values) for family, values in found.items()}
+
+
+def _histogram(accuracies: np.ndarray) -> dict[str, list[Any]]:
+    counts, edges = np.histogram(accuracies, bins=_BINS, range=(0.0, 1.0))
+    return {
+        "edges": [round(float(edge), 6) for edge in edges],
+        "counts": [int(count) for count in counts],
+    }
+
+
+def _draw_histograms(path: Path, accuracies: dict[str, np.ndarray]) -> None:
+    """One picture for all networks, and below it one for each family where there are several."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6, 3.5), layout="constrained")
+    panels = {"": np.concatenate(list(accuracies.values()))}
+    if len(accuracies) > 1:
+        panels |= {f"{family}: ": found for family, found in accuracies.items()}
+    figure = Figure(figsize=(6, 3.5 + 1.6 * (len(panels) - 1)), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    axes.hist(accuracies, bins=_BINS * 2, range=(0.0, 1.0))
-    axes.set(xlabel="test accuracy", ylabel="networks", title=f"{len(accuracies)} networks", xlim=(0, 1))
+    heights = [2.0] + [1.0] * (len(panels) - 1)
+    axes = figure.subplots(len(panels), sharex=True, height_ratios=heights, squeeze=False)[:, 0]
+    for panel, (name, found) in zip(axes, panels.items(), strict=True):
+        panel.hist(found, bins=_BINS * 2, range=(0.0, 1.0))
+        panel.set(ylabel="networks", title=f"{name}{len(found)} networks", xlim=(0, 1))
+    axes[-1].set(xlabel="test accuracy")
     files.write_bytes(path, lambda stream: figure.savefig(stream, format="png", dpi=120))

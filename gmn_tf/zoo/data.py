@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import os
-import zipfile
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from gmn_tf.errors import ZooError
+from gmn_tf.zoo import image_files, resizing
+from gmn_tf.zoo.image_files import Arrays
+
+MAX_TEST = 2000
+"""Test images kept of a larger set; an accuracy measured on 2,000 has a standard error of at most .011."""
 
 _DIGITS_TEST_SIZE = 500
-_DIGITS_SPLIT_SEED = 0
-_MNIST_ARRAYS = ("x_train", "y_train", "x_test", "y_test")
+_SPLIT_SEED = 0
+_OPTION = re.compile(r"(?P<name>.*)@(?P<option>\d+|grey)")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,70 +50,107 @@ class Data:
 
 
 def load_data(name: str) -> Data:
-    """Loads "digits" (bundled with scikit-learn) or "mnist:/path/to/mnist.npz".
+    """Loads a data set by name, with a file where it needs one; nothing is downloaded.
 
     Args:
-        name: "digits": 1,797 handwritten digits, 8 x 8, of which 500 are the test set, stratified, the
-            same ones always. "mnist:PATH": an `.npz` file with the arrays `x_train`, `y_train`,
-            `x_test`, `y_test`, as `keras.datasets.mnist` stores it.
+        name: one of
+
+            - "digits": 1,797 handwritten digits, 8 x 8 grey, bundled with scikit-learn, of which 500 are the
+              test set, stratified, the same ones always.
+            - "patches": patches of two photographs bundled with scikit-learn, 16 x 16 in colour, 10 classes;
+              see `gmn_tf.zoo.patches`.
+            - "mnist:PATH", "fashion_mnist:PATH", "cifar10:PATH": files in the forms that
+              `gmn_tf.zoo.image_files` reads. Without ":PATH" the file is looked for where Keras keeps its
+              data sets, `~/.keras/datasets` (or `$KERAS_HOME/datasets`).
+
+            and behind it, optionally, "@14" (any number of pixels a side: the images are made that small by
+            averaging areas) and "@grey" (the mean over the channels), such as "cifar10:PATH@16@grey".
+
+    Of a data set with more than 2,000 test images a stratified choice of 2,000 is kept, the same always.
 
     Raises:
         ZooError: the name is unknown, or the file is missing, damaged or of other content.
     """
-    if name == "digits":
-        return _digits()
-    kind, _, path = name.partition(":")
-    if kind == "mnist" and path:
-        return _mnist(Path(path).expanduser(), name)
-    raise ZooError(f'Unknown data "{name}": expected "digits" or "mnist:/path/to/mnist.npz".')
+    source, size, grey = _options(name)
+    kind, _, path = source.partition(":")
+    if source in _BUNDLED:
+        images, where = _BUNDLED[source](), source
+    elif kind in image_files.DATA_SETS and source != f"{kind}:":
+        file = Path(path).expanduser() if path else image_files.cached(kind)
+        images, where = image_files.read(kind, file), str(file)
+    else:
+        known = [f'"{bundled}"' for bundled in _BUNDLED]
+        known += [f'"{file}" or "{file}:/path/to/file"' for file in image_files.DATA_SETS]
+        raise ZooError(
+            f'Unknown data "{name}": expected one of {", ".join(known)}, each also with @14 (pixels a side) '
+            "or @grey behind it."
+        )
+    x_train, y_train, x_test, y_test = images
+    kept = _kept(y_test)
+    x_test, y_test = x_test[kept], y_test[kept]
+    return _make(
+        _prepared(x_train, size, grey, where), y_train, _prepared(x_test, size, grey, where), y_test, name
+    )
 
 
-def _digits() -> Data:
+def _options(name: str) -> tuple[str, int | None, bool]:
+    """The name without its options, pixels a side or None, whether to average channels."""
+    size, grey = None, False
+    while match := _OPTION.fullmatch(name):
+        name, option = match["name"], match["option"]
+        if option == "grey":
+            grey = True
+        elif size is None:
+            size = int(option)
+    return name, size, grey
+
+
+def _digits() -> Arrays:
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 
     images, labels = load_digits(return_X_y=True)
     images = (images / 16.0).reshape(-1, 8, 8, 1)
     x_train, x_test, y_train, y_test = train_test_split(
-        images, labels, test_size=_DIGITS_TEST_SIZE, stratify=labels, random_state=_DIGITS_SPLIT_SEED
+        images, labels, test_size=_DIGITS_TEST_SIZE, stratify=labels, random_state=_SPLIT_SEED
     )
-    return _make(x_train, y_train, x_test, y_test, "digits")
+    return x_train, y_train, x_test, y_test
 
 
-def _mnist(path: Path, name: str) -> Data:
-    if not path.is_file():
-        raise ZooError(f"No such data file: {path}; expected an .npz file as keras.datasets.mnist stores it.")
-    try:
-        with np.load(os.fspath(path), allow_pickle=False) as archive:
-            missing = [key for key in _MNIST_ARRAYS if key not in archive.files]
-            if missing:
-                raise ZooError(
-                    f"{path} lacks the arrays {', '.join(missing)}: expected {', '.join(_MNIST_ARRAYS)}."
-                )
-            x_train, y_train, x_test, y_test = (archive[key] for key in _MNIST_ARRAYS)
-    except ZooError:
-        raise
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-        raise ZooError(f"{path} is not a readable .npz file of plain arrays: {error}") from error
-    for images, labels in ((x_train, y_train), (x_test, y_test)):
-        _check(images, labels, path)
-    if x_train.shape[1:] != x_test.shape[1:]:
-        raise ZooError(f"{path} holds training and test images of different shapes.")
-    scale = 255.0 if x_train.dtype == np.uint8 else 1.0
-    return _make(_channels(x_train) / scale, y_train, _channels(x_test) / scale, y_test, name)
+def _patches() -> Arrays:
+    from gmn_tf.zoo.patches import photograph_patches
+
+    return photograph_patches()
 
 
-def _check(images: np.ndarray, labels: np.ndarray, path: Path) -> None:
-    if images.ndim not in (3, 4) or images.dtype.kind not in "uif" or 0 in images.shape:
-        raise ZooError(
-            f"{path} holds images of shape {images.shape}: expected [n, height, width(, channels)]."
-        )
-    if labels.shape != images.shape[:1] or labels.dtype.kind not in "ui" or labels.min() < 0:
-        raise ZooError(f"{path} holds labels of shape {labels.shape}: expected one class number per image.")
+_BUNDLED: dict[str, Callable[[], Arrays]] = {"digits": _digits, "patches": _patches}
 
 
-def _channels(images: np.ndarray) -> np.ndarray:
-    return images[..., np.newaxis] if images.ndim == 3 else images
+def _kept(labels: np.ndarray) -> np.ndarray:
+    """Numbers of the test images that are kept, rising: all, or `MAX_TEST` of them, stratified."""
+    if len(labels) <= MAX_TEST:
+        return np.arange(len(labels))
+    rng = np.random.default_rng(_SPLIT_SEED)
+    order = rng.permutation(len(labels))
+    classes, counts = np.unique(labels, return_counts=True)
+    shares = counts * MAX_TEST / len(labels)
+    wanted = np.floor(shares).astype(int)
+    wanted[np.argsort(wanted - shares, kind="stable")[: MAX_TEST - wanted.sum()]] += 1  # largest remainders
+    kept = [order[labels[order] == c][:number] for c, number in zip(classes, wanted, strict=True)]
+    return np.sort(np.concatenate(kept))
+
+
+def _prepared(images: np.ndarray, size: int | None, grey: bool, where: str) -> np.ndarray:
+    """float32 [n, height, width, channels]; bytes become fractions of 255."""
+    images = images[..., np.newaxis] if images.ndim == 3 else images
+    scaled = images.astype(np.float32)  # a copy
+    if images.dtype == np.uint8:
+        scaled /= np.float32(255.0)
+    if grey and scaled.shape[3] > 1:
+        scaled = scaled.mean(axis=3, keepdims=True)
+    if size is None or scaled.shape[1:3] == (size, size):
+        return scaled
+    return resizing.shrink(scaled, size, where=where)
 
 
 def _make(
@@ -124,5 +166,5 @@ def _make(
     for array in arrays:
         array.setflags(write=False)
         digest.update(str(array.shape).encode())
-        digest.update(array.tobytes())
+        digest.update(array.data)
     return Data(*arrays, name=name, hash=digest.hexdigest())

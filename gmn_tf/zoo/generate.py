@@ -41,10 +41,11 @@ def generate_zoo(
 
     Args:
         path: the folder to make. A finished zoo of the same plan there is opened and answered at once.
-        family: "cnn", see `gmn_tf.zoo.recipe`.
+        family: "cnn", "varying_cnns", "diverse" (all families, equal shares), or another family's name; see
+            `gmn_tf.zoo.recipe.populations`.
         data: see `gmn_tf.zoo.data.load_data`.
         size: number of networks in the three splits, at least 3; of 1,400, 1,000 are for training, 100 for
-            validation and 300 for test, and of other sizes the same shares.
+            validation and 300 for test, of 5,000 they are 4,000, 300 and 700; see `recipe.split_names`.
         seed: decides everything: architectures, hyper-parameters, weights, batches, splits.
         workers: processes to train in, each on one processor; by default one per processor. The number does
             not change the result.

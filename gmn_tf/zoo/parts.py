@@ -11,8 +11,9 @@ import numpy as np
 from gmn_tf.errors import ZooError
 from gmn_tf.zoo import files
 from gmn_tf.zoo.data import Data
+from gmn_tf.zoo.families.architecture import Architecture
+from gmn_tf.zoo.hyper_parameters import sample_hyper_parameters
 from gmn_tf.zoo.plan import Plan
-from gmn_tf.zoo.recipe import Architecture, sample_hyper_parameters
 
 
 def part_file(architecture: int) -> str:
@@ -46,7 +47,9 @@ def train_part(folder: Path, plan: Plan, data: Data, number: int) -> None:
 
     architecture = plan.architecture(number, data)
     indices = plan.indices(number)
-    parameters = [sample_hyper_parameters(index, architecture, seed=plan.seed) for index in indices]
+    parameters = [
+        sample_hyper_parameters(plan.family, index, architecture, seed=plan.seed) for index in indices
+    ]
     trainer = GroupTrainer(architecture, data, seed=plan.seed, stream=number)
     flat = trainer.train(indices, parameters)
     model_json, accuracies = measured(architecture, flat, data)
@@ -58,6 +61,8 @@ def train_part(folder: Path, plan: Plan, data: Data, number: int) -> None:
             "row": row,
             "split": str(splits[index]),
             "test_accuracy": accuracies[row],
+            "family": architecture.family,
+            "width": architecture.width,
             "num_parameters": architecture.num_parameters,
             **parameters[row].row(),
         }
@@ -71,11 +76,10 @@ def train_part(folder: Path, plan: Plan, data: Data, number: int) -> None:
 
 def measured(architecture: Architecture, flat: np.ndarray, data: Data) -> tuple[str, list[float]]:
     """The JSON of the Keras model, and Keras' own test accuracy of each row of weights [n, P]."""
+    from gmn_tf.zoo.draws import weight_list
     from gmn_tf.zoo.measure import accuracy
-    from gmn_tf.zoo.template import keras_model
-    from gmn_tf.zoo.train import weight_list
 
-    model = keras_model(architecture)
+    model = architecture.keras_model(name=architecture.family)
     accuracies = []
     for weights in flat:
         model.set_weights(weight_list(architecture, weights))

@@ -16,7 +16,7 @@ from gmn_tf.zoo.data import Data
 class Plan:
     """The arguments that decide a population's content; two equal plans give the same zoo."""
 
-    family: str
+    family: str  # name of a population, see `gmn_tf.zoo.recipe.populations`
     data: str = dataclasses.field(compare=False)  # where it lies; the hash says what it is
     data_hash: str
     size: int
@@ -26,7 +26,7 @@ class Plan:
     format_version: int = store.FORMAT_VERSION
 
     def __post_init__(self) -> None:
-        recipe.check_family(self.family)
+        recipe.population(self.family)
         if self.size < 3:
             raise ZooError(f"Received size {self.size}: expected at least 3 networks, one for each split.")
         if self.seed < 0 or self.keras_files < 0:
@@ -36,7 +36,7 @@ class Plan:
 
     @property
     def num_architectures(self) -> int:
-        return recipe.num_architectures(self.size)
+        return recipe.num_architectures(self.family, self.size)
 
     @property
     def total(self) -> int:
@@ -55,7 +55,11 @@ class Plan:
     def architecture(self, number: int, data: Data) -> recipe.Architecture:
         """The architecture with this number."""
         return recipe.sample_architecture(
-            number, seed=self.seed, image_shape=data.image_shape, num_classes=data.num_classes
+            self.family,
+            number,
+            seed=self.seed,
+            image_shape=data.image_shape,
+            num_classes=data.num_classes,
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -5,22 +5,24 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gmn_tf.errors import ZooError
-from gmn_tf.zoo import files
+from gmn_tf.zoo import files, splits
 
 if TYPE_CHECKING:
     import keras
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+READABLE_VERSIONS = (1, 2)
+"""Version 1 has no files of splits: the setting "all" alone, from the table."""
 
-TRAIN, VALIDATION, TEST, NO_SPLIT = "train", "validation", "test", "none"
-SPLITS = (TRAIN, VALIDATION, TEST, NO_SPLIT)
+TRAIN, VALIDATION, TEST, NO_SPLIT = splits.TRAIN, splits.VALIDATION, splits.TEST, splits.NO_SPLIT
+SPLITS = splits.SPLITS
 
 _COLUMNS: dict[str, Callable[[str], Any]] = {
     "network": int,
@@ -28,10 +30,14 @@ _COLUMNS: dict[str, Callable[[str], Any]] = {
     "row": int,
     "split": str,
     "test_accuracy": float,
+    "family": str,
+    "width": int,
     "num_parameters": int,
     "optimizer": str,
     "steps": int,
+    "augmentation": str,
 }
+"""Other columns hold numbers (float32, NaN where empty) where all their entries are, and else text."""
 _REQUIRED = ("network", "architecture", "row", "split", "test_accuracy")
 
 
@@ -46,17 +52,26 @@ class Zoo:
             and checksums.
         table: one numpy column per name, each [number of networks]: "network", "architecture", "row" (its row
             in the weights file), "split" ("train", "validation", "test", or "none" for networks that are only
-            meant as `.keras` examples), "test_accuracy" (float32, fraction in [0, 1]), the hyper-parameters.
+            meant as `.keras` examples), "test_accuracy" (float32, fraction in [0, 1]), "family" and "width"
+            where the population has them, the hyper-parameters.
         architectures: each architecture as the JSON of its Keras 3 model.
+        settings: names of the settings that have splits, see `gmn_tf.zoo.splits`; "all" is always there.
     """
 
     def __init__(
-        self, path: Path, manifest: dict[str, Any], table: dict[str, np.ndarray], architectures: list[str]
+        self,
+        path: Path,
+        manifest: dict[str, Any],
+        table: dict[str, np.ndarray],
+        architectures: list[str],
+        *,
+        settings: Mapping[str, np.ndarray] | None = None,
     ) -> None:
         self.path = path
         self.manifest = manifest
         self.table = table
         self.architectures = architectures
+        self._settings = dict(settings) if settings is not None else {splits.ALL: table["split"]}
         self._templates: dict[int, keras.Model] = {}
         self._weights: dict[int, np.ndarray] = {}
 
@@ -72,8 +87,8 @@ class Zoo:
             found = "no such folder" if not folder.exists() else f"it has no {files.MANIFEST}"
             raise ZooError(f"{folder} is not a zoo ({found}): make one with `gmn-tf zoo --out {folder}`.")
         manifest = files.read_json(folder / files.MANIFEST)
-        if not isinstance(manifest, dict) or manifest.get("format_version") != FORMAT_VERSION:
-            version = manifest.get("format_version") if isinstance(manifest, dict) else None
+        version = manifest.get("format_version") if isinstance(manifest, dict) else None
+        if version not in READABLE_VERSIONS:
             raise ZooError(
                 f"{folder} has zoo format {version}, expected {FORMAT_VERSION}: generate the zoo again."
             )
@@ -88,7 +103,7 @@ class Zoo:
         table = _read_table(folder / files.TABLE)
         if not len(table["split"]) or not architectures:
             raise ZooError(f"{folder} holds no networks: generate the zoo again with a size of at least 1.")
-        zoo = cls(folder, manifest, table, architectures)
+        zoo = cls(folder, manifest, table, architectures, settings=splits.read(folder, listed, table))
         zoo._check_rows()
         return zoo
 
@@ -101,11 +116,28 @@ class Zoo:
         )
         return f"Zoo({str(self.path)!r}: {counts}; {len(self.architectures)} architectures)"
 
-    def indices(self, split: str) -> np.ndarray:
-        """Numbers of the networks of a split, rising, int64. "none" names those that are in no split."""
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """Names of the settings that have splits, "all" first; see `gmn_tf.zoo.splits`."""
+        return tuple(self._settings)
+
+    def indices(self, split: str, setting: str = splits.ALL) -> np.ndarray:
+        """Numbers of the networks of a split, rising, int64.
+
+        Args:
+            split: "train", "validation" or "test", or "none" for the networks that are in none of them.
+            setting: one of `settings`; see `gmn_tf.zoo.splits`.
+
+        Raises:
+            ZooError: there is no such split or setting.
+        """
         if split not in SPLITS:
             raise ZooError(f'Unknown split "{split}": expected one of {", ".join(SPLITS)}.')
-        return np.flatnonzero(self.table["split"] == split)
+        if setting not in self._settings:
+            raise ZooError(
+                f'This zoo has no setting "{setting}": expected one of {", ".join(self.settings)}.'
+            )
+        return np.flatnonzero(self._settings[setting] == split)
 
     def flat_weights(self, architecture: int) -> tuple[np.ndarray, np.ndarray]:
         """All networks of one architecture, whatever their split.
@@ -183,6 +215,8 @@ class Zoo:
 def _from_json(text: str, dropout_rate: float) -> keras.Model:
     import keras
 
+    import gmn_tf.keras_layers  # noqa: F401 (its layers are known to Keras once it is imported)
+
     try:
         config = json.loads(text)
         for layer in config["config"]["layers"]:
@@ -203,11 +237,20 @@ def _read_table(path: Path) -> dict[str, np.ndarray]:
             raise ZooError(f"{path} lacks the columns {', '.join(missing)}: generate the zoo again.")
         columns = {}
         for position, name in enumerate(names):
-            kind = _COLUMNS.get(name, float)
-            column = np.array([kind(row[position]) for row in rows])
-            columns[name] = column.astype(np.float32) if kind is float else column
+            entries = [row[position] for row in rows]
+            kind = _COLUMNS.get(name)
+            columns[name] = np.array([kind(entry) for entry in entries]) if kind else typed_column(entries)
+        columns["test_accuracy"] = columns["test_accuracy"].astype(np.float32)
         return columns
     except (OSError, ValueError, IndexError) as error:
         if isinstance(error, ZooError):
             raise
         raise ZooError(f"{path} is damaged ({error}): generate the zoo again.") from error
+
+
+def typed_column(entries: list[str]) -> np.ndarray:
+    """float32, NaN where empty, where all entries are numbers; else text."""
+    try:
+        return np.array([float(entry) if entry else np.nan for entry in entries], np.float32)
+    except ValueError:
+        return np.array(entries)

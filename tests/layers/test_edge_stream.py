@@ -137,3 +137,11 @@ def test_every_chunk_has_its_seed_in_both_directions():
 def test_default_chunks_are_a_megabyte():
     assert default_chunk_size(64) == 4096
     assert default_chunk_size(32) == 8192
+
+
+def test_chunks_of_a_known_number_of_edges_are_balanced():
+    columns = {"type": tf.zeros([130], tf.int32)}
+    stream = EdgeStream.of(columns, 64)
+    assert (stream.num_chunks, stream.chunk_size) == (3, 48)  # not 64, 64, 2 and 62 of padding
+    np.testing.assert_array_equal(stream.columns["type"], [0] * 130 + [NOWHERE] * 14)
+    assert EdgeStream.of({"type": tf.zeros([128], tf.int32)}, 64).chunk_size == 64

@@ -29,13 +29,18 @@ from gmn_tf.layers.groups import GROUP, edge_groups  # noqa: E402
 from gmn_tf.layers.label_normalizer import LabelNormalizer  # noqa: E402
 from gmn_tf.layers.names import UPDATE  # noqa: E402
 from gmn_tf.layers.node_encoder import NodeEncoder  # noqa: E402
+from gmn_tf.layers.np_linear import NPLinear, PlaceDense  # noqa: E402
 from gmn_tf.layers.pair_state import PairState  # noqa: E402
+from gmn_tf.layers.plain_chain import plain_chain  # noqa: E402
 from gmn_tf.layers.readout import GroupReadout  # noqa: E402
 from gmn_tf.layers.residual_state import ResidualState  # noqa: E402
 from gmn_tf.layers.topology import topology  # noqa: E402
 from gmn_tf.models.block import MetanetworkBlock  # noqa: E402
+from gmn_tf.models.dmc import DeepMetaClassifier  # noqa: E402
 from gmn_tf.models.graph_metanetwork import GraphMetanetwork  # noqa: E402
+from gmn_tf.models.neural_functional import NeuralFunctional  # noqa: E402
 from gmn_tf.models.transformer_block import TransformerBlock  # noqa: E402
+from gmn_tf.models.weight_transformer import WeightTransformer  # noqa: E402
 
 GRAPH = merge(small_cnn(0, channels=(1, 3, 2)), small_cnn(1, channels=(2, 2)), padding(2, 5))
 VALUES = GRAPH.edge_sets[schema.EDGE_SET][schema.VALUE].numpy()
@@ -136,6 +141,21 @@ def read_out(layer, graph):
     return layer((nodes, edges, shape, groups(graph), labels(graph), labels(graph)))
 
 
+def chain_of(graph):
+    values = graph.edge_sets[schema.EDGE_SET][schema.VALUE]
+    return plain_chain(graph, values, num_places=3, num_taps=4)
+
+
+def by_place(layer, graph):
+    chain = chain_of(graph)
+    return layer((chain.taps, chain.pair_place))
+
+
+def np_linear(layer, graph):
+    chain = chain_of(graph)
+    return tf.concat(layer((chain.taps, chain.vectors[:, :4], chain)), axis=0)
+
+
 def convolution(tag, reduce_type, receiver=None):
     return lambda: EdgeConditionedConvolution(
         DIM, message_dim=6, receiver_tag=tag, reduce_type=reduce_type, num_heads=3, receiver_feature=receiver
@@ -186,6 +206,20 @@ CASES = {
     "GroupReadout": (
         lambda: GroupReadout(2, hidden_dim=6, num_heads=2, group_dropout_rate=0.2),
         read_out,
+    ),
+    "PlaceDense": (lambda: PlaceDense(DIM, num_places=3, use_bias=True, terms=2), by_place),
+    "NPLinear": (lambda: NPLinear(DIM, num_places=3, reduce_type="sum"), np_linear),
+    "DeepMetaClassifier": (
+        lambda: DeepMetaClassifier(2, length=100, final_length=10, max_filters=16),
+        lambda layer, graph: layer(graph),
+    ),
+    "WeightTransformer": (
+        lambda: WeightTransformer(2, max_tokens=12, token_size=10, token_dim=8, max_neurons=4, num_heads=2),
+        lambda layer, graph: layer(graph),
+    ),
+    "NeuralFunctional": (
+        lambda: NeuralFunctional(2, num_places=3, width=DIM, max_taps=9),
+        lambda layer, graph: layer(graph),
     ),
     "GraphMetanetwork": (
         lambda: GraphMetanetwork(num_blocks=1, node_dim=5, edge_dim=6, message_dim=7, global_dim=3),
@@ -258,7 +292,7 @@ def test_contract(name, tmp_path):
         if gradient is not None:
             assert np.isfinite(tf.convert_to_tensor(gradient)).all(), variable
     if name != "NodeEncoder" and name != "GroupEncoder":  # labels alone
-        assert np.abs(gradients[0]).max() > 0
+        assert np.abs(tf.convert_to_tensor(gradients[0])).max() > 0
 
     # XLA, and a SavedModel reloaded.
     function = tf.function(

@@ -2,59 +2,15 @@
 
 from __future__ import annotations
 
-import keras
 import numpy as np
 import pytest
+from toy_networks import Networks
 
 from gmn_tf.errors import ZooError
 from gmn_tf.tasks import statnn
 from gmn_tf.tasks.metrics import r2
 from gmn_tf.tasks.statistics import NAMES, feature_table, statistics, variables
 from gmn_tf.tasks.statnn import Constant, StatNN
-
-
-class Networks:
-    """Networks of depth two and three whose accuracy is told by the spread of their last kernel."""
-
-    def __init__(self, size: int = 240) -> None:
-        generator = np.random.default_rng(0)
-        layers = keras.layers
-        self.templates = [
-            keras.Sequential([keras.Input((3,)), layers.Dense(4), layers.Dense(2)]),
-            keras.Sequential(
-                [
-                    keras.Input((3,)),
-                    layers.Dense(4),
-                    layers.BatchNormalization(),
-                    layers.Dense(4),
-                    layers.Dense(2),
-                ]
-            ),
-        ]
-        architecture = np.arange(size) % 2
-        spread = generator.uniform(0.1, 2.0, size)
-        self.weights = {}
-        for kind, template in enumerate(self.templates):
-            flats = []
-            for network in np.flatnonzero(architecture == kind):
-                arrays = [generator.normal(size=w.shape) for w in template.weights]
-                arrays[-2] = np.linspace(-1, 1, 8) * spread[network]
-                flats.append(np.concatenate([a.ravel() for a in arrays]))
-            self.weights[kind] = np.array(flats, np.float32)
-        self.table = {
-            "architecture": architecture,
-            "test_accuracy": (spread / 2).astype(np.float32),
-            "split": np.array(["train"] * (size - 80) + ["validation"] * 40 + ["test"] * 40),
-        }
-
-    def template(self, architecture):
-        return self.templates[architecture]
-
-    def flat_weights(self, architecture):
-        return np.flatnonzero(self.table["architecture"] == architecture), self.weights[architecture]
-
-    def indices(self, split):
-        return np.flatnonzero(self.table["split"] == split)
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +55,10 @@ def test_statnn_learns_and_beats_the_constant(networks, monkeypatch):
     model = StatNN(0).fit(networks, train)
     assert r2(y, model.predict(networks, test)) > 0.9
     assert model.settings["validation_r2"] > 0.9
+    assert model.history and model.settings in model.history
+    again = StatNN.from_state(model.get_state())
+    np.testing.assert_array_equal(again.predict(networks, test), model.predict(networks, test))
+    assert again.num_parameters == model.num_parameters > 100
     constant = Constant().fit(networks, train)
     assert r2(y, constant.predict(networks, test)) < 0.1
     assert constant.value == pytest.approx(networks.table["test_accuracy"][train].mean())

@@ -46,6 +46,11 @@ def zoo_path(tmp_path_factory) -> Path:
         size = model.count_params()
         scale = generator.uniform(0.2, 2.0, PER_ARCHITECTURE)
         weights = scale[:, np.newaxis] * generator.normal(size=(PER_ARCHITECTURE, size))
+        start = 0
+        for variable in model.weights:
+            if "variance" in variable.name:  # no network has negative ones
+                weights[:, start : start + variable.shape[0]] **= 2
+            start += int(np.prod(variable.shape))
         files.write_array(folder / files.weights_file(architecture), weights.astype(np.float32))
         for row, split in enumerate(SPLITS):
             rows.append(

@@ -22,6 +22,7 @@ from gmn_tf.training.evaluate import evaluate, table_text
 from gmn_tf.training.fit import train_accuracy
 from gmn_tf.training.run import Run
 from gmn_tf.training.state import State
+from gmn_tf.training.structure import Structure
 
 EPOCHS = 4
 TIMEOUT = 400  # seconds; a process takes about 20 on a machine of its own
@@ -90,16 +91,37 @@ def test_run_folder(run, zoo):
         "config.json",
         "best.weights.h5",
         "history.csv",
+        "summary.json",
         "logs",
         "backup",
     }
     config = json.loads((run / "config.json").read_text())
     assert config["schema_version"] == 1 and config["settings"]["seed"] == 0 and config["zoo_hash"]
     assert config["model"]["node_dim"] == 4
+    assert config["settings"]["method"] == "gmn" and config["settings"]["setting"] == "all"
     curve = history(run)
     assert curve["loss"][-1] < curve["loss"][0]
     best = State.load(run)
     assert best.best_loss == min(row["val_loss"] for row in best.history)
+
+
+def test_summary_says_what_it_took(run, zoo):
+    summary = json.loads((run / "summary.json").read_text())
+    networks = len(zoo.indices("train"))
+    assert summary["epochs"] == EPOCHS and summary["steps"] == EPOCHS * -(-networks // TINY["batch_size"])
+    assert summary["networks_seen"] == EPOCHS * networks
+    per_network = [
+        Structure.of(ParameterGraph.from_keras(zoo.template(architecture)), channels=9).num_edges
+        for architecture in zoo.table["architecture"][zoo.indices("train")]
+    ]
+    assert summary["edges_seen"] == EPOCHS * sum(per_network)
+    trainable = Run.load(run).model.trainable_weights
+    assert summary["parameters"] == sum(int(np.prod(v.shape)) for v in trainable)
+    assert 0 < summary["training_seconds"] < TIMEOUT
+    row = history(run)
+    best = summary["best_epoch"] - 1
+    assert summary["validation"]["loss"] == pytest.approx(row["val_loss"][best], rel=1e-4)
+    assert summary["method"] == "gmn" and "epochs done" in summary["finished"]
 
 
 def test_tensorboard_has_curves_and_pictures(run):
@@ -205,6 +227,37 @@ def test_patience_and_best_survive_in_the_state(tmp_path):
     again.epoch = 5
     assert not again.judge(0.41, [np.array([5.0])])
     assert again.best_weights[0] == [2.0] and again.waited == 3
+
+
+def test_a_time_limit_stops_after_an_epoch_and_the_rest_follows(run, zoo_path, tmp_path):
+    out = tmp_path / "limited"
+    arguments = {"epochs": EPOCHS, "progress": False, **TINY}
+    first = train_accuracy(zoo_path, out, time_limit=1e-3, jit_compile=False, **arguments)
+    assert first["epochs"] == 1 and not first["finished"]
+    assert json.loads((out / "summary.json").read_text())["finished"] == ""
+    said: list[str] = []
+    rest = train_accuracy(zoo_path, out, jit_compile=False, say=said.append, **arguments)
+    assert "goes on after epoch 1" in said[0] and rest["epochs"] == EPOCHS
+    assert rest["training_seconds"] > first["training_seconds"]
+    same_curve(out, run)
+    with pytest.raises(RunError, match="time_limit=0, expected seconds"):
+        train_accuracy(zoo_path, tmp_path / "new", time_limit=0, **arguments)
+
+
+def test_runs_of_the_first_version_go_on(run, zoo_path, tmp_path):
+    """They name neither a method nor a setting, and keep no account of time."""
+    import shutil
+
+    copy = Path(shutil.copytree(run, tmp_path / "run"))
+    config = json.loads((copy / "config.json").read_text())
+    del config["settings"]["method"], config["settings"]["setting"]
+    (copy / "config.json").write_text(json.dumps(config))
+    state = State.load(copy)
+    state.plan, state.seconds = {}, 0.0
+    state.save(copy)
+    summary = train_accuracy(zoo_path, copy, epochs=EPOCHS, progress=False, say=lambda text: None, **TINY)
+    assert not summary["trained"] and summary["parameters"] is None and summary["training_seconds"] is None
+    assert Run.load(copy).setting == "all"
 
 
 def test_killed_on_two_replicas_and_resumed_on_one(run, zoo, zoo_path, tmp_path):

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from gmn_tf.errors import ZooError
-from gmn_tf.zoo import files
+from gmn_tf.zoo import files, splits
+from gmn_tf.zoo.families import FAMILIES
 from gmn_tf.zoo.generate import generate_zoo
 from gmn_tf.zoo.measure import accuracy
 from gmn_tf.zoo.plan import Plan
@@ -146,10 +147,38 @@ def test_accuracy_refuses_other_inputs(digits):
         accuracy(flat, digits)
 
 
+def test_zoo_has_its_settings(small_zoo):
+    assert set(small_zoo.settings) >= {"all", "low_data"}
+    assert set(small_zoo.indices("train", "low_data")) < set(small_zoo.indices("train"))
+
+
 def test_zoo_is_complete(small_zoo):
     assert isinstance(small_zoo, Zoo)
     assert {p.name for p in small_zoo.path.iterdir()} == {
         *small_zoo.manifest["files"],
         "manifest.json",
         "keras",
+        "splits",
     } - {name for name in small_zoo.manifest["files"] if "/" in name}
+
+
+def test_settings_of_a_zoo_are_those_its_table_gives(small_zoo):
+    expected = splits.make(small_zoo.table, seed=SEED)
+    assert small_zoo.settings == tuple(expected)
+    for name, found in expected.items():
+        counts = small_zoo.manifest["settings"][name]
+        for split in splits.SPLITS:
+            np.testing.assert_array_equal(small_zoo.indices(split, name), np.flatnonzero(found == split))
+            assert counts[split] == np.sum(found == split)
+
+
+@pytest.mark.slow
+def test_a_diverse_zoo_holds_every_family(tmp_path):
+    zoo = generate_zoo(tmp_path / "zoo", family="diverse", size=28, workers=2)
+    assert len(zoo.architectures) == len(FAMILIES)
+    assert set(zoo.manifest["accuracy_histogram"]["families"]) == set(FAMILIES)
+    assert "unseen_family" in zoo.settings and set(
+        zoo.table["family"][zoo.indices("test", "unseen_family")]
+    ) == {"vit"}
+    for index in range(len(FAMILIES)):
+        assert zoo.model(index).count_params() == zoo.table["num_parameters"][index]

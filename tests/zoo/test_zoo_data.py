@@ -46,10 +46,48 @@ def test_mnist_file(tmp_path):
     assert other.hash != data.hash
 
 
-@pytest.mark.parametrize("name", ["cifar", "mnist", "mnist:", ""])
+@pytest.mark.parametrize("name", ["cifar", "mnist:", "", "@14", "digits:file", "digits@small", "mnist:@14"])
 def test_unknown_names_are_refused(name):
-    with pytest.raises(ZooError, match=r'Unknown data .*expected "digits" or "mnist:'):
+    with pytest.raises(
+        ZooError, match=r'Unknown data .*expected one of "digits", "patches", "mnist" or "mni'
+    ):
         load_data(name)
+
+
+def test_an_option_makes_images_smaller(digits):
+    small = load_data("digits@4")
+    assert small.image_shape == (4, 4, 1) and small.hash != digits.hash
+    by_hand = digits.x_test[7, 2:4, 4:6, 0].mean()
+    assert small.x_test[7, 1, 2, 0] == pytest.approx(by_hand, abs=1e-6)
+    np.testing.assert_array_equal(small.y_test, digits.y_test)
+    assert load_data("digits@8").hash == digits.hash
+    with pytest.raises(ZooError, match="@9 for digits, whose images are 8 x 8: expected 1 to 8"):
+        load_data("digits@9")
+
+
+def test_an_option_averages_colours(tmp_path):
+    rng = np.random.default_rng(0)
+    images = {name: rng.integers(0, 256, (10, 12, 12, 3), dtype=np.uint8) for name in ("x_train", "x_test")}
+    name = _save(tmp_path / "colours.npz", y_train=np.arange(10), **images)
+    grey = load_data(name + "@grey")
+    assert load_data(name).image_shape == (12, 12, 3) and grey.image_shape == (12, 12, 1)
+    np.testing.assert_allclose(grey.x_test[..., 0], images["x_test"].mean(axis=3) / 255, atol=1e-6)
+    assert load_data(name + "@6@grey").image_shape == (6, 6, 1)
+    assert load_data(name + "@grey@6").hash == load_data(name + "@6@grey").hash
+
+
+def test_large_test_sets_are_cut_to_2000_stratified(tmp_path):
+    labels = np.repeat(np.arange(4), [2500, 100, 1399, 1])
+    images = np.arange(4000).reshape(4000, 1, 1) / 4000.0 * np.ones((1, 2, 2))
+    name = _save(tmp_path / "large.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
+    data = load_data(name)
+    assert len(data.x_train) == 4000 and len(data.x_test) == 2000
+    np.testing.assert_array_equal(
+        np.bincount(data.y_test)[:3], [1250, 50, 700]
+    )  # .5 of a network rounds once
+    chosen = np.round(data.x_test[:, 0, 0, 0] * 4000).astype(int)
+    np.testing.assert_array_equal(labels[chosen], data.y_test)  # each image kept its label
+    assert len(set(chosen)) == 2000 and load_data(name).hash == data.hash
 
 
 def test_missing_file_is_refused(tmp_path):

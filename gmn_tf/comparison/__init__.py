@@ -1,0 +1,1 @@
+"""Methods side by side: rows of results that accumulate, tables and charts of them."""

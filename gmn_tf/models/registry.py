@@ -1,0 +1,151 @@
+"""The methods that predict a network's accuracy from its weights, by name: `method`, `METHODS`.
+
+A table of names and dotted paths, which imports nothing until a method is loaded: a method that is added
+is one entry. There are two kinds.
+
+`GRAPH` methods are tf_keras models on GraphTensors with the interface of `GraphMetanetwork`: `(units, *,
+output="graph", num_channels=1, ..., name)`, `adapt(graphs)`, a call on a (padded) batch that gives
+[components, units], `get_config`/`from_config`. `gmn_tf.training.fit` trains them alike: same batches,
+same optimiser.
+
+`FIT` methods read weights their own way: `(*, seed, ...)`, `fit(zoo, indices, *, validation)`, `predict(zoo,
+indices)`, `get_state()` and the class's `from_state(arrays)`, which hold all that was learnt as plain arrays,
+`num_parameters`, `history`, and `settings`, what was chosen on the validation networks. Constructor
+arguments that carry the name of a training setting (epochs, batch_size, ...) are given its value.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from gmn_tf.errors import RunError
+
+GRAPH, FIT = "graph", "fit"
+
+_GIVEN = {"self", "kwargs", "units", "output", "num_channels", "seed", "name"}
+"""Arguments that the task or the run determines."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """One way of predicting from weights.
+
+    Attributes:
+        name: as `--method` takes it.
+        title: as tables print it.
+        kind: `GRAPH` or `FIT`.
+        target: "module:Class".
+        source: the paper it follows.
+        settings: default training settings (`gmn_tf.training.settings.Settings`) that are its own.
+        model: default constructor arguments that are not the class's own; sizes are chosen so that
+            all methods have about as many parameters as the default metanetwork.
+    """
+
+    name: str
+    title: str
+    kind: str
+    target: str
+    source: str
+    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    model: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def on_graphs(self) -> bool:
+        """Whether it is a model on GraphTensors."""
+        return self.kind == GRAPH
+
+    def load(self) -> Any:
+        """The class, imported now."""
+        module, _, name = self.target.partition(":")
+        return getattr(importlib.import_module(module), name)
+
+    def arguments(self) -> set[str]:
+        """Constructor arguments that are for the user to choose."""
+        return set(inspect.signature(self.load()).parameters) - _GIVEN
+
+
+_ALL = (
+    Method(
+        name="gmn",
+        title="graph metanetwork",
+        kind=GRAPH,
+        target="gmn_tf.models.graph_metanetwork:GraphMetanetwork",
+        source="Lim et al. 2024",
+        # Statistics of each tap of a kernel apart, four readouts averaged.
+        model={"bundled": False, "readout_members": 4},
+    ),
+    Method(
+        name="deepsets",
+        title="DeepSets",
+        kind=GRAPH,
+        target="gmn_tf.models.deepsets:DeepSets",
+        source="Zaheer et al. 2017; Lim et al. 2024, section 5.1",
+        # A set has no orientation: mirrored networks would be the same set.
+        settings={"channels": 1, "augment": False},
+    ),
+    Method(
+        name="dmc",
+        title="DMC",
+        kind=GRAPH,
+        target="gmn_tf.models.dmc:DeepMetaClassifier",
+        source="Eilertsen et al. 2020",
+        model={"max_filters": 64},
+    ),
+    Method(
+        name="weight_transformer",
+        title="weight transformer",
+        kind=GRAPH,
+        target="gmn_tf.models.weight_transformer:WeightTransformer",
+        source="Schürholt et al. 2024 (SANE)",
+        model={"token_dim": 64, "num_blocks": 3},
+    ),
+    Method(
+        name="nfn",
+        title="NFN-NP",
+        kind=GRAPH,
+        target="gmn_tf.models.neural_functional:NeuralFunctional",
+        source="Zhou et al. 2023",
+        model={"width": 23},
+    ),
+    Method(
+        name="statnn",
+        title="StatNN, trees",
+        kind=FIT,
+        target="gmn_tf.tasks.statnn:StatNN",
+        source="Unterthiner et al. 2020",
+    ),
+    Method(
+        name="statnn_mlp",
+        title="StatNN, MLP",
+        kind=FIT,
+        target="gmn_tf.tasks.statnn_mlp:StatNNMLP",
+        source="Unterthiner et al. 2020",
+        settings={"epochs": 60, "batch_size": 32},
+    ),
+    Method(
+        name="probes",
+        title="learnt probes",
+        kind=FIT,
+        target="gmn_tf.tasks.probes:Probes",
+        source="Kahana et al. 2025 (ProbeGen)",
+        settings={"epochs": 30, "batch_size": 32, "learning_rate": 1e-3},
+    ),
+)
+
+METHODS: dict[str, Method] = {entry.name: entry for entry in _ALL}
+"""All methods by name, the metanetwork first."""
+
+
+def method(name: str) -> Method:
+    """The method called `name`.
+
+    Raises:
+        RunError: there is none.
+    """
+    if name not in METHODS:
+        raise RunError(f"received the method {name!r}, expected one of {', '.join(METHODS)}")
+    return METHODS[name]
