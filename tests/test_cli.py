@@ -212,7 +212,15 @@ def test_zoo_refuses_a_folder_with_something_else(refused, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--size", "0"], ["--data", "imagenet"], ["--family", "gpt"], ["--workers", "0"]]
+    "arguments",
+    [
+        ["--size", "0"],
+        ["--data", "imagenet"],
+        ["--family", "gpt"],
+        ["--workers", "0"],
+        ["--family", "small_cnn_zoo", "--keras", "2"],
+        ["--family", "small_cnn_zoo", "--data", "patches"],
+    ],
 )
 def test_zoo_refuses_settings_that_make_no_zoo(refused, tmp_path, arguments):
     refused("zoo", "--out", tmp_path / "zoo", *arguments)

@@ -5,46 +5,59 @@ from __future__ import annotations
 import io
 
 from gmn_tf.comparison.summary import Entry
+from gmn_tf.models.registry import METHODS
 
 FIGURES = {"r2": "R2", "tau": "Kendall tau"}
 _FLOOR = -0.2
-"""Lowest value that is drawn: a method that is far worse than the mean would flatten all others."""
+"""Lowest value that is drawn: a method that is far worse than the mean would flatten all others. A bar that
+goes on below says in figures how far."""
 
 
 def chart(entries: list[Entry], title: str) -> bytes:
-    """A PNG with a panel for each of `FIGURES`; a figure that is not defined has no bar."""
+    """A PNG with a panel for each of `FIGURES`; a figure that is not defined has no bar.
+
+    A method has its colour in every chart; bars of settings that are not its default ones are hatched.
+    """
     from matplotlib import colormaps
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     settings = list(dict.fromkeys(entry.setting for entry in entries))
-    methods = list(dict.fromkeys(entry.title for entry in entries))
+    methods = {entry.title: entry.method for entry in entries}
+    titles = list(methods)
+    variants = {entry.title for entry in entries if entry.changes}
     cells = {(entry.setting, entry.title): entry for entry in entries}
     colours = colormaps["tab10"].colors  # type: ignore[attr-defined]
-    width = 0.84 / max(1, len(methods))
-    size = max(5.0, 1.2 + 0.28 * len(settings) * (len(methods) + 1))
+    width = 0.84 / max(1, len(titles))
+    size = max(5.0, 1.2 + 0.28 * len(settings) * (len(titles) + 1))
     figure = Figure(figsize=(size, 7.0), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     panels = figure.subplots(len(FIGURES), 1, sharex=True)
     for axes, (name, label) in zip(panels, FIGURES.items(), strict=True):
-        for number, method in enumerate(methods):
+        for number, title_of in enumerate(titles):
             places, heights, errors = [], [], []
             for place, setting in enumerate(settings):
-                entry = cells.get((setting, method))
+                entry = cells.get((setting, title_of))
                 if entry is None or entry.figures[name]["mean"] is None:
                     continue
-                places.append(place + (number - (len(methods) - 1) / 2) * width)
-                heights.append(max(_FLOOR, entry.figures[name]["mean"]))
-                errors.append(entry.figures[name]["deviation"] or 0.0)
+                mean, deviation = entry.figures[name]["mean"], entry.figures[name]["deviation"] or 0.0
+                places.append(place + (number - (len(titles) - 1) / 2) * width)
+                heights.append(max(_FLOOR, mean))
+                errors.append(deviation if mean >= _FLOOR else 0.0)
+                if mean < _FLOOR:
+                    text = {"ha": "center", "va": "bottom", "rotation": 90, "fontsize": 7, "color": "w"}
+                    axes.text(places[-1], _FLOOR + 0.01, f"{mean:.1f}", **text)
             axes.bar(
                 places,
                 heights,
                 width * 0.9,
                 yerr=errors if any(errors) else None,
                 capsize=2,
-                label=method,
-                color=colours[number % len(colours)],
-                hatch="//" if number >= len(colours) else None,
+                label=title_of,
+                color=colours[_place(methods[title_of]) % len(colours)],
+                hatch="//" if title_of in variants else None,
+                edgecolor="w",
+                linewidth=0,
             )
         axes.axhline(0.0, color="0.3", linewidth=0.8)
         axes.set(ylabel=label, ylim=(_FLOOR, 1.02))
@@ -55,3 +68,8 @@ def chart(entries: list[Entry], title: str) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     return buffer.getvalue()
+
+
+def _place(method: str) -> int:
+    names = list(METHODS)
+    return names.index(method) if method in METHODS else len(names)

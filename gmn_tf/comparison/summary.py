@@ -80,6 +80,7 @@ def summarize(results: Results, *, samples: int = SAMPLES) -> list[Entry]:
         key=lambda e: (
             settings.index(e.setting),
             place.get(e.method, len(methods)),
+            bool(e.changes),
             json.dumps(e.changes, sort_keys=True),
         )
     )

@@ -11,6 +11,7 @@ import tensorflow_gnn as tfgnn
 from gmn_tf.errors import SchemaError
 from gmn_tf.layers.edge_stream import Columns, gather
 from gmn_tf.layers.names import PACKAGE
+from gmn_tf.layers.precision import sum_type
 from gmn_tf.layers.reductions import edge_sums, empty_sums, reduce
 from gmn_tf.layers.topology import ENDS, Topology
 
@@ -99,12 +100,13 @@ class EdgeAttention(tf.keras.layers.Layer):
 
     def empty_sums(self, num_nodes: int | tf.Tensor) -> Columns:
         """Zeros in the shapes of `sums`."""
-        return empty_sums(_ATTENTION, num_nodes, self.message_dim, self.num_heads)
+        dtype = sum_type(self.compute_dtype)
+        return empty_sums(_ATTENTION, num_nodes, self.message_dim, self.num_heads, dtype)
 
     def finish(self, sums: Mapping[str, tf.Tensor], topology: Topology) -> tf.Tensor:
         """The result [N, message_dim] from the sums over all edges; 0 where no edge ends."""
         degree = topology.degree[self.receives_at]
         found = reduce(_ATTENTION, sums, degree)
-        scale, degree_scale = (tf.cast(x, tf.float32) for x in (self._scale, self._degree_scale))
-        scale = scale + tf.math.log1p(degree) * degree_scale
+        scale, degree_scale = (tf.cast(x, found.dtype) for x in (self._scale, self._degree_scale))
+        scale = scale + tf.cast(tf.math.log1p(degree), found.dtype) * degree_scale
         return tf.cast(found * scale, self.compute_dtype)

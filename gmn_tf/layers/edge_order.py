@@ -62,9 +62,7 @@ def by_variable(labels: EdgeLabels) -> tf.Tensor:
     In networks of dense and convolutional layers that is layer after layer the kernel and the bias, the
     kernel filter by filter, with the taps of one pair of channels side by side.
     """
-    place = _join(labels.component, labels.layer, _LAYER_BITS)
-    variable = _join(place, labels.type, _TYPE_BITS)
-    return lexicographic([variable, pair_key(labels), labels.position])
+    return lexicographic([_variable(labels), pair_key(labels), labels.position])
 
 
 def by_neuron(labels: EdgeLabels) -> tf.Tensor:
@@ -108,22 +106,27 @@ def running_sum(counts: tf.Tensor) -> tf.Tensor:
     return tf.reshape(within + before[:, tf.newaxis], [-1])[:size]
 
 
-def present_values(labels: EdgeLabels, values: tf.Tensor, *, components: int | tf.Tensor) -> tf.Tensor:
+def present_values(labels: EdgeLabels, values: tf.Tensor) -> tf.Tensor:
     """Which of the values [E, channels] are weights; bool.
 
-    Not those of parameterless edges, and not a channel but the first that is 0 throughout a component's
-    layer and type: a bundle of edges has no such tap there.
+    Not those of parameterless edges, and not a channel but the first that is 0 on all edges of a component
+    that share layer, type and positions: a bundle of edges has no such tap there.
     """
     carries = (labels.type < FIRST_PARAMETERLESS_TYPE)[:, tf.newaxis]
     if values.shape[-1] == 1:
         return carries
-    layers = 2**_TYPE_BITS  # layers beyond are judged together
-    layer = tf.minimum(labels.layer, layers - 1)
-    cell = (labels.component * layers + layer) * NUM_EDGE_TYPES + labels.type
-    used = tf.cast(values != 0, tf.int32)
-    seen = tf.math.unsorted_segment_sum(used, cell, components * layers * NUM_EDGE_TYPES) > 0
+    size = tf.shape(values)[0] if values.shape[0] is None else values.shape[0]
+    keys = [_variable(labels), labels.position]
+    order = lexicographic(keys)
+    run = running_sum(starts_run(*(tf.gather(key, order) for key in keys))) - 1
+    run = tf.math.unsorted_segment_sum(run, order, size)  # back to the order of storage
+    seen = tf.math.unsorted_segment_sum(tf.cast(values != 0, tf.int32), run, size) > 0
     seen = tf.concat([tf.ones_like(seen[:, :1]), seen[:, 1:]], axis=-1)
-    return tf.gather(seen, cell) & carries
+    return tf.gather(seen, run) & carries
+
+
+def _variable(labels: EdgeLabels) -> tf.Tensor:
+    return _join(_join(labels.component, labels.layer, _LAYER_BITS), labels.type, _TYPE_BITS)
 
 
 def _join(high: tf.Tensor, low: tf.Tensor, bits: int) -> tf.Tensor:

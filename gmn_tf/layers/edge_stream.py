@@ -12,7 +12,7 @@ back. Products are not cheap: a function names their results, and these are kept
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -139,17 +139,29 @@ class EdgeStream:
             function: of (columns, inputs, tables) of a chunk, with results of `shape` and `dtype`.
             inputs, tables: as in `map`.
         """
+
+        def of_chunk(columns: Columns, inputs: Columns, tables: Any, seed: Any) -> tf.Tensor:
+            return function(columns, inputs, tables)
+
+        return self._largest(of_chunk, inputs, tables, None, shape, dtype)
+
+    def _largest(
+        self,
+        function: Callable[..., tf.Tensor],
+        inputs: Any,
+        tables: Any,
+        seed: Any,
+        shape: Any,
+        dtype: tf.DType,
+    ) -> tf.Tensor:
         inputs, tables = tf.nest.map_structure(tf.stop_gradient, (inputs, tables))
         if self.num_chunks is None:
-            return tf.stop_gradient(function(self.columns, inputs, tables))
-        columns, divided = (
-            {name: _divide(column, self.chunk_size) for name, column in part.items()}
-            for part in (self.columns, inputs)
-        )
+            return tf.stop_gradient(function(self.columns, inputs, tables, seed))
+        divided = tf.nest.map_structure(lambda x: _divide(x, self.chunk_size), (self.columns, inputs))
 
         def body(i: tf.Tensor, largest: tf.Tensor) -> Any:
-            chunk = [{name: column[i] for name, column in part.items()} for part in (columns, divided)]
-            return i + 1, tf.maximum(largest, function(*chunk, tables))
+            columns, chunk = tf.nest.map_structure(lambda x: x[i], divided)
+            return i + 1, tf.maximum(largest, function(columns, chunk, tables, _of_chunk(seed, i)))
 
         start = tf.fill(shape, tf.constant(dtype.min, dtype))
         _, largest = tf.while_loop(
@@ -170,7 +182,7 @@ def _map_chunks(
     results: Mapping[str, tf.TensorSpec],
     sums: Mapping[str, tf.Tensor],
     kept: Mapping[str, tf.TensorSpec],
-    seed: tf.Tensor | None,
+    seed: Any,
 ) -> tuple[Columns, Columns]:
     size = stream.chunk_size
     columns = {name: _divide(column, size) for name, column in stream.columns.items()}
@@ -179,9 +191,8 @@ def _map_chunks(
     def values_at(i: tf.Tensor, sources: list[tf.Tensor], keep: Keep) -> list[tf.Tensor]:
         """Results, then sums of chunk i; `sources` are the chunk's inputs, then the tables."""
         chunk_inputs, shared = tf.nest.pack_sequence_as((inputs, tables), sources)
-        chunk_seed = None if seed is None else seed + tf.stack([i, 0])
         chunk_columns = {name: column[i] for name, column in columns.items()}
-        found, totals = function(chunk_columns, chunk_inputs, shared, chunk_seed, keep)
+        found, totals = function(chunk_columns, chunk_inputs, shared, _of_chunk(seed, i), keep)
         return [found[name] for name in results] + [totals[name] for name in sums]
 
     @tf.custom_gradient
@@ -199,7 +210,7 @@ def _map_chunks(
         specs = [
             tf.TensorSpec([size, *spec.shape[1:]], spec.dtype) for spec in (*kept.values(), *results.values())
         ]
-        forward = _loop(stream.num_chunks, forward_at, specs, list(sums.values()))
+        forward = _loop(stream.num_chunks, forward_at, specs, list(sums.values()), after=flat)
         stored = {name: _divide(x, size) for name, x in zip(kept, forward, strict=False)}
 
         def backward(*upstream: tf.Tensor) -> list[tf.Tensor]:
@@ -210,7 +221,8 @@ def _map_chunks(
                 def keep(name: str, x: tf.Tensor) -> tf.Tensor:
                     return _stored_in_place_of(x, stored[name][i]) if name in stored else x
 
-                sources = sources_at(i)
+                # A tensor may come in twice; each of its places has a gradient of its own.
+                sources = [tf.identity(x) for x in sources_at(i)]
                 with tf.GradientTape() as tape:
                     tape.watch(sources)
                     targets = values_at(i, sources, keep)
@@ -219,12 +231,18 @@ def _map_chunks(
                 return [tf.convert_to_tensor(gradient) for gradient in found]
 
             specs = [tf.TensorSpec(x.shape[1:], x.dtype) for x in divided]
-            return _loop(stream.num_chunks, gradients_at, specs, [tf.zeros_like(x) for x in shared])
+            zeros = [tf.zeros_like(x) for x in shared]
+            return _loop(stream.num_chunks, gradients_at, specs, zeros, after=upstream)
 
         return forward[len(kept) :], backward
 
     found = run(*tf.nest.flatten((inputs, tables)))
     return dict(zip(results, found, strict=False)), dict(zip(sums, found[num_results:], strict=True))
+
+
+def _of_chunk(seed: Any, i: tf.Tensor) -> Any:
+    """Seeds of chunk i: another one for every chunk; `seed` is a nest of int32 [2] and None."""
+    return tf.nest.map_structure(lambda x: None if x is None else x + tf.stack([i, 0]), seed)
 
 
 def _recompute(name: str, x: tf.Tensor) -> tf.Tensor:
@@ -242,9 +260,20 @@ def _loop(
     values_at: Callable[[tf.Tensor], list[tf.Tensor]],
     results: list[tf.TensorSpec],
     sums: list[tf.Tensor],
+    *,
+    after: Sequence[tf.Tensor],
 ) -> list[tf.Tensor]:
-    """All chunks' results one after the other, then the sum of their sums."""
-    arrays = [tf.TensorArray(spec.dtype, count, element_shape=spec.shape) for spec in results]
+    """All chunks' results one after the other, then the sum of their sums; `after`: what they depend on."""
+    # XLA fills an array before its loop, and does so as early as it can: with a constant, that is at the
+    # start of the program, where the arrays of all loops would be held at once. So what is filled in (and
+    # overwritten) is a number that is known no sooner than the loop can start.
+    late = tf.add_n([tf.reduce_sum(tf.cast(tf.reshape(x, [-1])[:1], tf.float32)) for x in after])
+    arrays = [
+        tf.TensorArray(spec.dtype, count, element_shape=spec.shape).unstack(
+            tf.fill([count, *spec.shape], tf.cast(late, spec.dtype))
+        )
+        for spec in results
+    ]
 
     def body(i: tf.Tensor, arrays: Any, sums: Any) -> Any:
         values = values_at(i)

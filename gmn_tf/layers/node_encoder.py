@@ -1,4 +1,4 @@
-"""First states of the nodes, from their labels and how many edges meet there."""
+"""First states of the nodes, from their labels, how many edges meet there, and their values at probes."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ _MAGNITUDES = 32
 
 @tf.keras.utils.register_keras_serializable(package=PACKAGE)
 class NodeEncoder(tf.keras.layers.Layer):
-    """`Linear(SiLU(type + activation + index + Linear(depth, fan-in, fan-out)))`, [N, units].
+    """`Linear(SiLU(type + activation + index + Linear(depth, fan-in, fan-out) + W asinh(x)))`, [N, units].
 
     Type, activation and index go through learnt tables. An index i has two: i modulo `num_indices`
     and the number of its binary digits; -1, a free node, has a row of its own in each.
 
     Call arguments:
         graph: scalar GraphTensor as of `gmn_tf.graph.tensor`.
+        probes: x, float [N, .], the nodes' values at probes, or None.
     """
 
     def __init__(self, units: int, *, num_indices: int = 64, **kwargs: Any) -> None:
@@ -38,12 +39,13 @@ class NodeEncoder(tf.keras.layers.Layer):
         self._index = table("index", num_indices + 1)
         self._magnitude = table("magnitude", _MAGNITUDES + 1)
         self._continuous = tf.keras.layers.Dense(units, name="continuous")
+        self._probes = tf.keras.layers.Dense(units, use_bias=False, name="probes")
         self._output = tf.keras.layers.Dense(units, name="output")
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "units": self.units, "num_indices": self.num_indices}
 
-    def call(self, graph: tfgnn.GraphTensor) -> tf.Tensor:
+    def call(self, graph: tfgnn.GraphTensor, probes: tf.Tensor | None = None) -> tf.Tensor:
         nodes = graph.node_sets[schema.NODE_SET]
         index = nodes[schema.INDEX]
         free = index <= schema.NO_INDEX
@@ -62,4 +64,6 @@ class NodeEncoder(tf.keras.layers.Layer):
             + tf.gather(self._magnitude, tf.where(free, 0, 1 + digits))
             + self._continuous(tf.concat(continuous, axis=-1))
         )
+        if probes is not None:
+            state += self._probes(tf.math.asinh(probes))
         return self._output(tf.nn.silu(state))

@@ -115,7 +115,7 @@ def plain_chain(
     of_pair = tf.gather(order, tf.clip_by_value(first, 0, num_edges - 1))  # an edge of each pair
 
     raw = graph.edge_sets[schema.EDGE_SET][schema.VALUE]
-    there = edge_order.present_values(labels, raw, components=components)
+    there = edge_order.present_values(labels, raw)
     there = tf.gather(there, order) & kernel[:, tf.newaxis]
     counted = tf.cast(there, tf.int32)
     per_edge = tf.reduce_sum(counted, axis=1)

@@ -57,7 +57,7 @@ def weight_vectors(graph: tfgnn.GraphTensor, values: tf.Tensor, *, length: int) 
     """
     components = num_components(graph)
     labels = edge_order.edge_labels(graph)
-    labels, values, present = _sorted(graph, labels, values, edge_order.by_variable(labels), components)
+    labels, values, present = _sorted(graph, labels, values, edge_order.by_variable(labels))
     offset, count = _offsets(labels, present, components)
     there = tf.cast(present, values.dtype)
     place = labels.component[:, tf.newaxis] * length + offset
@@ -83,7 +83,7 @@ def weight_tokens(
     """
     components = num_components(graph)
     labels = edge_order.edge_labels(graph)
-    labels, values, present = _sorted(graph, labels, values, edge_order.by_neuron(labels), components)
+    labels, values, present = _sorted(graph, labels, values, edge_order.by_neuron(labels))
     size = tf.shape(values)[0] if values.shape[0] is None else values.shape[0]
     there = tf.cast(present, values.dtype)
 
@@ -131,10 +131,9 @@ def _sorted(
     labels: EdgeLabels,
     values: tf.Tensor,
     order: tf.Tensor,
-    components: int | tf.Tensor,
 ) -> tuple[EdgeLabels, tf.Tensor, tf.Tensor]:
     raw = graph.edge_sets[schema.EDGE_SET][schema.VALUE]
-    present = edge_order.present_values(labels, raw, components=components)
+    present = edge_order.present_values(labels, raw)
     return labels.gather(order), tf.gather(values, order), tf.gather(present, order)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -10,9 +11,9 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_gnn as tfgnn
 
-from gmn_tf.errors import SchemaError
 from gmn_tf.graph import schema
 from gmn_tf.layers.canonical_values import canonical_values, symmetry_names
+from gmn_tf.layers.dense_layers import check_dense_layers
 from gmn_tf.layers.edge_encoder import EdgeEncoder
 from gmn_tf.layers.edge_stream import Columns, EdgeStream, default_chunk_size
 from gmn_tf.layers.group_encoder import GroupEncoder
@@ -23,15 +24,17 @@ from gmn_tf.layers.label_normalizer import LabelNormalizer
 from gmn_tf.layers.label_statistics import LabelStatistics
 from gmn_tf.layers.names import PACKAGE
 from gmn_tf.layers.node_encoder import NodeEncoder
+from gmn_tf.layers.probes import ProbeFeatures, num_sweeps
 from gmn_tf.layers.readout import GroupReadout
+from gmn_tf.layers.recomputing_stream import RecomputingStream
 from gmn_tf.layers.topology import topology
-from gmn_tf.models.block import MetanetworkBlock
+from gmn_tf.models.adaptation import training_moments
+from gmn_tf.models.options import STATES, check, make_blocks, states_are_written
 from gmn_tf.models.presets import preset
 from gmn_tf.models.smallest import smallest_graph
 from gmn_tf.models.streaming import edge_progress
-from gmn_tf.models.transformer_block import TransformerBlock
 
-BLOCKS = ("message_passing", "transformer")
+_NO_OPTIONS = ("self", "kwargs", "__class__")
 
 
 @tf.keras.utils.register_keras_serializable(package=PACKAGE)
@@ -67,6 +70,11 @@ class GraphMetanetwork(tf.keras.Model):
         bundled: whether several channels are parallel edges in one (the taps of a kernel), rather than
             several facts of one parameter; the statistics of the readout then pool them.
         num_frequencies: sine and cosine pairs of the value that join its encoder's input.
+        num_probes: learnt inputs that are run through the input networks, on their graphs; what a node says
+            to them joins its features (`ProbeFeatures`). For networks of dense layers alone, MLPs and INRs;
+            other graphs are refused by `adapt` and by eager calls, and not looked at in compiled ones.
+        sine_frequency: factor of the argument of their sines at the probes, 30 for most SIRENs; the graph
+            does not hold it.
         readout_dim, readout_heads: width and attention heads of the readout over layers.
         readout_statistics: whether moments and quantiles of the values in each group join it.
         readout_dropout_rate, group_dropout_rate: in the readout alone, where a small training set is
@@ -83,8 +91,10 @@ class GraphMetanetwork(tf.keras.Model):
             anew in the backward pass instead of being kept. 0 takes all edges at once and keeps everything;
             None decides: chunks of a megabyte of states for a model compiled with `jit_compile=True` on
             processors, and wherever the states of a batch would take more than a gigabyte.
-        recompute: whether the backward pass computes the products of a chunk anew as well, so that a step
-            needs little more memory than one state per edge and block.
+        recompute: True if the backward pass shall compute the products of a chunk anew as well, so that a
+            step needs little more memory than one state per edge and block. "states" if states shall be
+            computed anew, too, from the last ones kept: those of about the square root of all blocks. Both
+            only where edges are taken in chunks.
 
     Call arguments:
         graph: scalar GraphTensor as of `gmn_tf.graph.tensor`, any number of components, the last of
@@ -113,6 +123,8 @@ class GraphMetanetwork(tf.keras.Model):
         num_channels: int = 1,
         bundled: bool = True,
         num_frequencies: int = 0,
+        num_probes: int = 0,
+        sine_frequency: float = 1.0,
         readout_dim: int = 32,
         readout_heads: int = 8,
         readout_statistics: bool = True,
@@ -125,59 +137,14 @@ class GraphMetanetwork(tf.keras.Model):
         num_indices: int = 64,
         position_buckets: int = 12,
         edge_chunk_size: int | None = None,
-        recompute: bool = False,
+        recompute: bool | str = False,
         **kwargs: Any,
     ) -> None:
+        options = {name: value for name, value in locals().items() if name not in _NO_OPTIONS}
         super().__init__(**kwargs)
-        if output not in ("graph", "edge"):
-            raise SchemaError(f"received output={output!r}, expected 'graph' or 'edge'")
-        if block not in BLOCKS:
-            raise SchemaError(f"received block={block!r}, expected 'message_passing' or 'transformer'")
-        if block == "transformer" and reduce_type not in ("mean", "attention"):
-            raise SchemaError(
-                f"received reduce_type={reduce_type!r} for block='transformer', which reduces by attention: "
-                "leave reduce_type out"
-            )
-        if readout_members < 1:
-            raise SchemaError(f"received readout_members={readout_members}, expected 1 or more")
-        self._settings: dict[str, Any] = {
-            "units": units,
-            "output": output,
-            "block": block,
-            "num_blocks": num_blocks,
-            "node_dim": node_dim,
-            "edge_dim": edge_dim,
-            "message_dim": message_dim,
-            "directions": directions,
-            "reduce_type": reduce_type,
-            "num_heads": num_heads,
-            "global_dim": global_dim,
-            "use_layer_normalization": use_layer_normalization,
-            "dropout_rate": dropout_rate,
-            "symmetry": symmetry,
-            "num_channels": num_channels,
-            "bundled": bundled,
-            "num_frequencies": num_frequencies,
-            "readout_dim": readout_dim,
-            "readout_heads": readout_heads,
-            "readout_statistics": readout_statistics,
-            "readout_dropout_rate": readout_dropout_rate,
-            "group_dropout_rate": group_dropout_rate,
-            "readout_members": readout_members,
-            "initial_step": initial_step,
-            "max_layers": max_layers,
-            "max_groups": max_groups,
-            "num_indices": num_indices,
-            "position_buckets": position_buckets,
-            "edge_chunk_size": edge_chunk_size,
-            "recompute": recompute,
-        }
+        check(options)
+        self._settings: dict[str, Any] = options
         self._symmetries = symmetry_names(symmetry)
-        if self._symmetries and num_channels > 1 and not bundled:
-            raise SchemaError(
-                f"received symmetry={symmetry!r} with num_channels={num_channels} of bundled=False, expected "
-                "values that are weights alone: other facts of a weight do not scale as it does"
-            )
         self.bundled = bundled
         self.num_statistics = NUM_STATISTICS * (1 if bundled else num_channels)
         self.per_edge = output == "edge"
@@ -187,29 +154,21 @@ class GraphMetanetwork(tf.keras.Model):
         final = "float32" if tf.as_dtype(self.compute_dtype).size < 4 else None
         self._normalizer = LabelNormalizer(num_channels, max_layers=max_layers, dtype=final, name="values")
         self._node_encoder = NodeEncoder(node_dim, num_indices=num_indices, name="nodes")
+        self._probes = None
+        if num_probes:
+            self._probes = ProbeFeatures(
+                num_probes,
+                num_inputs=num_indices,
+                sine_frequency=sine_frequency,
+                max_layers=max_layers,
+                dtype=final,
+                name="probes",
+            )
         self._group_encoder = GroupEncoder(edge_dim, name="labels")
         self._edge_encoder = EdgeEncoder(
             edge_dim, num_frequencies=num_frequencies, position_buckets=position_buckets, name="edges"
         )
-        make_block: Callable[..., Any] = TransformerBlock
-        if block == "message_passing":
-            make_block = functools.partial(MetanetworkBlock, reduce_type=reduce_type)
-        self._blocks = [
-            make_block(
-                node_dim=node_dim,
-                edge_dim=edge_dim,
-                message_dim=message_dim,
-                directions=directions,
-                num_heads=num_heads,
-                global_dim=global_dim,
-                use_layer_normalization=use_layer_normalization,
-                dropout_rate=dropout_rate,
-                recompute=recompute,
-                edges_only=self.per_edge and index == num_blocks - 1,
-                name=f"block_{index}",
-            )
-            for index in range(num_blocks)
-        ]
+        self._blocks = make_blocks(options)
         self._statistics_normalizer = self._readout = self._edge_output = self._step = None
         if self.per_edge:
             self._edge_output = tf.keras.layers.Dense(units, dtype=final, name="edge_output")
@@ -283,6 +242,8 @@ class GraphMetanetwork(tf.keras.Model):
         """
         readouts = 2 * len(self._readout or ())
         passes = 1 + sum(block.num_passes for block in self._blocks) + readouts
+        if self._probes is not None:
+            passes += int(num_sweeps(graph))
         total = passes * int(graph.edge_sets[schema.EDGE_SET].total_size)
         with edge_progress(total, show=progress) as advance:
             divide = functools.partial(HostStream.of, chunk_size=chunk_size, advance=advance)
@@ -301,8 +262,12 @@ class GraphMetanetwork(tf.keras.Model):
         answers = [readout(state) for readout in self._readout or ()]
         return tf.concat(answers, axis=-1) if training else tf.add_n(answers) / len(answers)
 
-    def _states(self, graph: tfgnn.GraphTensor, make_stream: Callable[[Columns], EdgeStream]) -> tuple:
+    def _states(
+        self, graph: tfgnn.GraphTensor, make_stream: Callable[[Columns], EdgeStream]
+    ) -> tuple[Any, ...]:
         """What a readout takes: final states, and what they are pooled by."""
+        if tf.executing_eagerly():
+            self._check(graph)
         edge_set = graph.edge_sets[schema.EDGE_SET]
         groups = self.groups(graph)
         labels = self._group_encoder(groups)
@@ -310,11 +275,16 @@ class GraphMetanetwork(tf.keras.Model):
         values = self._normalizer((edge_set[schema.TYPE], edge_set[schema.LAYER], raw_values))
         columns = {GROUP: groups.of_edge, **self._edge_encoder.columns(graph)}
         shape = topology(graph, columns, make_stream)
-        nodes = self._node_encoder(graph)
+        probes = None if self._probes is None else self._probes((graph, shape, raw_values))
+        nodes = self._node_encoder(graph, probes)
         edges = self._edge_encoder((shape.stream, labels, values))
         context = tf.zeros([shape.num_components, self.global_dim], nodes.dtype) if self.global_dim else None
-        for block in self._blocks:
-            nodes, edges, context = block(((nodes, edges, context), shape))
+        for index, block in enumerate(self._blocks):
+            if isinstance(shape.stream, RecomputingStream) and states_are_written(index, len(self._blocks)):
+                seen = dataclasses.replace(shape, stream=shape.stream.writing())
+            else:
+                seen = shape
+            nodes, edges, context = block(((nodes, edges, context), seen))
         statistics = None
         if self._statistics_normalizer is not None:
             raw = group_statistics(groups, raw_values, bundled=self.bundled)
@@ -324,7 +294,8 @@ class GraphMetanetwork(tf.keras.Model):
 
     def _divide(self, graph: tfgnn.GraphTensor) -> Callable[[Columns], EdgeStream]:
         num_edges = graph.edge_sets[schema.EDGE_SET][schema.TYPE].shape[0]
-        return functools.partial(EdgeStream.of, chunk_size=self._chunk_size(num_edges))
+        stream = RecomputingStream if self._settings["recompute"] == STATES else EdgeStream
+        return functools.partial(stream.of, chunk_size=self._chunk_size(num_edges))
 
     def _chunk_size(self, num_edges: int | None) -> int:
         chosen = self._settings["edge_chunk_size"]
@@ -339,6 +310,11 @@ class GraphMetanetwork(tf.keras.Model):
     def groups(self, graph: tfgnn.GraphTensor) -> EdgeGroups:
         """The (component, layer, type) groups of a graph's edges, as this model counts them."""
         return edge_groups(graph, max_layers=self.max_layers, max_groups=self.max_groups)
+
+    def _check(self, graph: tfgnn.GraphTensor) -> None:
+        """Refuses an eager graph that this model cannot read."""
+        if self._probes is not None:
+            check_dense_layers(graph)
 
     def _values(self, graph: tfgnn.GraphTensor) -> tf.Tensor:
         if not self._symmetries:
@@ -355,20 +331,15 @@ class GraphMetanetwork(tf.keras.Model):
         """
         values = LabelStatistics(self.num_channels, max_layers=self.max_layers)
         statistics = LabelStatistics(self.num_statistics, max_layers=self.max_layers)
-        groups_of = tf.function(self._adaptation, reduce_retracing=True)
-        for element in graphs:
-            graph, weight = (element[0], element[-1]) if isinstance(element, tuple) else (element, None)
-            arrays = [array.numpy() for array in groups_of(graph)]
-            edge_component, edge_type, layer, value, count, group_type, group_layer, rows = arrays
-            keep_edge, keep_group = np.ones(len(edge_type), bool), count > 0
-            if weight is not None:
-                real = np.asarray(weight).reshape(-1) != 0
-                keep_edge = real[edge_component]
-                keep_group &= np.repeat(real, self.max_groups)
-            values.update(edge_type[keep_edge], layer[keep_edge], value[keep_edge])
-            statistics.update(group_type[keep_group], group_layer[keep_group], rows[keep_group])
-        if values.count.sum() == 0:
-            raise SchemaError("received no edges to adapt to, expected at least one graph of positive weight")
+        training_moments(
+            graphs,
+            values_of=self._values,
+            groups_of=self.groups,
+            check=self._check,
+            bundled=self.bundled,
+            values=values,
+            statistics=statistics,
+        )
         self.adapt_statistics(values.count, values.mean, values.variance)
         if self._statistics_normalizer is not None:
             moments = (statistics.count, statistics.mean, statistics.variance)
@@ -383,17 +354,3 @@ class GraphMetanetwork(tf.keras.Model):
                 the model has a `symmetry`.
         """
         self._normalizer.set_statistics(count, mean, variance)
-
-    def _adaptation(self, graph: tfgnn.GraphTensor) -> tuple[tf.Tensor, ...]:
-        edges = graph.edge_sets[schema.EDGE_SET]
-        groups, values = self.groups(graph), self._values(graph)
-        return (
-            groups.of_edge // self.max_groups,
-            edges[schema.TYPE],
-            edges[schema.LAYER],
-            values,
-            groups.count,
-            groups.type,
-            groups.layer,
-            group_statistics(groups, values, bundled=self.bundled),
-        )

@@ -45,7 +45,7 @@ class NeuralFunctional(Baseline):
         num_channels: channels of the edge feature `value`: taps of a kernel that lie side by side.
         num_places: layers with weights of their own, at least 2.
         max_taps: room for the taps of a kernel; those beyond count with the last one, and `adapt` warns. The
-            default is what a Flatten of 8 x 8 positions needs in bundles of 9.
+            default is what a Flatten of 8 x 8 positions needs.
         width, num_layers: features and number of the `NPLinear` layers.
         reduce_type: "mean" or "sum", in those layers.
         num_indices: room for input and output embeddings, further ones share the last.
@@ -69,7 +69,7 @@ class NeuralFunctional(Baseline):
         output: str = "graph",
         num_channels: int = 1,
         num_places: int = 5,
-        max_taps: int = 81,
+        max_taps: int = 64,
         width: int = 15,
         num_layers: int = 2,
         reduce_type: str = "mean",

@@ -38,9 +38,9 @@ class Probes:
     Only a network's function is seen, so every symmetry that keeps it is one of the predictions.
 
     Changed, and why: `asinh` of the answers, since logits of networks that were trained at large rates run
-    into hundreds; fewer and narrower layers, for a budget of minutes on a processor and a number of
-    parameters like `GraphMetanetwork`'s; the epoch with the best validation loss is kept; binary
-    cross-entropy on accuracies, as for all methods here.
+    into hundreds; fewer and narrower layers, for a budget of minutes on a processor and as many parameters
+    as the metanetwork has that is trained by default; the epoch with the best validation loss is kept;
+    binary cross-entropy on accuracies, as for all methods here.
 
     Args:
         probes: how many inputs are learnt.
@@ -62,7 +62,7 @@ class Probes:
         epochs: int = 30,
         seed: int = 0,
         latent_dim: int = 32,
-        hidden_dim: int = 64,
+        hidden_dim: int = 160,
         hidden_layers: int = 3,
         batch_size: int = 32,
         learning_rate: float = 1e-3,

@@ -40,8 +40,8 @@ def of(entries, title, setting="all"):
 
 def test_order_and_titles(entries):
     assert [(entry.setting, entry.title) for entry in entries] == [
-        ("all", "graph metanetwork (block=transformer)"),
         ("all", "graph metanetwork"),
+        ("all", "graph metanetwork (block=transformer)"),
         ("all", "DeepSets"),
         ("all", "StatNN, trees"),
         ("wider", "DeepSets"),
@@ -121,8 +121,8 @@ def test_files_are_made_from_the_rows_alone(results, tmp_path):
     assert (folder / "chart.png").read_bytes().startswith(b"\x89PNG")
     table = json.loads((folder / "table.json").read_text())
     assert table["settings"]["all"] == {"train": 80, "validation": 10, "test": 60}
-    assert [entry["title"] for entry in table["entries"]][1] == "graph metanetwork"
-    assert table["entries"][1]["seeds"] == [0, 1, 2] and "rows" not in table["entries"][1]
+    assert table["entries"][0]["title"] == "graph metanetwork"
+    assert table["entries"][0]["seeds"] == [0, 1, 2] and "rows" not in table["entries"][0]
     text = (tmp_path / "README.md").read_text()
     assert f"({folder.name}/README.md)" in text and "| StatNN, trees | " in text
     assert text == overview(found)

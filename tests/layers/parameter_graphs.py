@@ -50,6 +50,21 @@ def small_cnn(seed: int = 0, *, channels=(1, 4, 5, 3), kernel: int = 3, scale: f
     return node_columns, edge_columns, (scale * rng.normal(size=len(edge))).astype(np.float32)
 
 
+def small_mlp(seed: int = 0, *, widths=(2, 4, 5, 3), activation=schema.Activation.RELU) -> Columns:
+    """The same of dense layers with biases; hidden neurons end with `activation`."""
+    nodes, edges, values = small_cnn(seed, channels=widths, kernel=1)
+    nodes[schema.TYPE] = np.where(
+        nodes[schema.TYPE] == schema.NodeType.CHANNEL, schema.NodeType.NEURON, nodes[schema.TYPE]
+    )
+    hidden = nodes[schema.ACTIVATION] == schema.Activation.RELU
+    nodes[schema.ACTIVATION] = np.where(hidden, activation, nodes[schema.ACTIVATION])
+    edges[schema.TYPE] = np.where(
+        edges[schema.TYPE] == schema.EdgeType.CONV, schema.EdgeType.LINEAR, edges[schema.TYPE]
+    )
+    edges[schema.KERNEL_POSITION] = np.full_like(edges[schema.KERNEL_POSITION], schema.NO_POSITION)
+    return nodes, edges, values
+
+
 def relabelled(columns: Columns, seed: int = 0) -> tuple[Columns, np.ndarray]:
     """The same graph with nodes renumbered and edges shuffled; the order the edges are now in."""
     nodes, edges, values = columns

@@ -14,10 +14,18 @@ from gmn_tf.layers.chunk_product import chunk_product  # noqa: E402
 
 @pytest.mark.parametrize(
     ("rows", "inputs", "in_parts"),
-    [(256, 6, True), (200, 6, False), (512, 80, False), (480, 80, True), (None, 6, False)],
+    [
+        (256, 6, True),
+        (272, 6, True),
+        (200, 6, False),
+        (480, 80, True),
+        (400, 80, True),
+        (256, 80, False),
+        (None, 6, False),
+    ],
 )
 def test_gradients(rows, inputs, in_parts):
-    """Parts of 128 rows, or of 160 for 80 columns; 200 and 512 are no multiples."""
+    """Parts of 128 to 256 rows (272 = 2 * 136), of 160 to 320 for 80 columns; at least two of them."""
     generator = np.random.default_rng(0)
     shapes = ((rows or 128, inputs), (inputs, 3), (rows or 128, 3))
     values = [generator.standard_normal(shape).astype(np.float32) for shape in shapes]

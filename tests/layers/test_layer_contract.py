@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from parameter_graphs import merge, padding, small_cnn
+from parameter_graphs import merge, padding, small_cnn, small_mlp
 
 import gmn_tf
 
@@ -18,6 +18,7 @@ import tensorflow_gnn as tfgnn  # noqa: E402
 
 import gmn_tf.layers  # noqa: E402
 from gmn_tf.graph import schema  # noqa: E402
+from gmn_tf.graph.tensor import assemble  # noqa: E402
 from gmn_tf.layers.convolution import EdgeConditionedConvolution  # noqa: E402
 from gmn_tf.layers.edge_attention import EdgeAttention  # noqa: E402
 from gmn_tf.layers.edge_encoder import EdgeEncoder  # noqa: E402
@@ -32,6 +33,7 @@ from gmn_tf.layers.node_encoder import NodeEncoder  # noqa: E402
 from gmn_tf.layers.np_linear import NPLinear, PlaceDense  # noqa: E402
 from gmn_tf.layers.pair_state import PairState  # noqa: E402
 from gmn_tf.layers.plain_chain import plain_chain  # noqa: E402
+from gmn_tf.layers.probes import ProbeFeatures  # noqa: E402
 from gmn_tf.layers.readout import GroupReadout  # noqa: E402
 from gmn_tf.layers.residual_state import ResidualState  # noqa: E402
 from gmn_tf.layers.topology import topology  # noqa: E402
@@ -123,7 +125,7 @@ def run_block(layer, graph, chunk_size=0):
     shape, state = shape_of(graph, chunk_size=chunk_size), with_states(graph)
     nodes = state.node_sets[schema.NODE_SET][tfgnn.HIDDEN_STATE]
     edges = shape.stream.pad(state.edge_sets[schema.EDGE_SET][tfgnn.HIDDEN_STATE])
-    context = state.context[tfgnn.HIDDEN_STATE] if layer.global_dim else None
+    context = state.context[tfgnn.HIDDEN_STATE] if layer.settings.global_dim else None
     nodes, edges, context = layer(((nodes, edges, context), shape))
     parts = [nodes, shape.stream.unpad(edges)] + ([] if context is None else [context])
     return tf.concat(parts, axis=0)
@@ -154,6 +156,14 @@ def by_place(layer, graph):
 def np_linear(layer, graph):
     chain = chain_of(graph)
     return tf.concat(layer((chain.taps, chain.vectors[:, :4], chain)), axis=0)
+
+
+def probe(layer, graph):
+    """The values' first ones as the weights of an MLP."""
+    nodes, edges, weights = small_mlp(0, widths=(2, 3, 2), activation=schema.Activation.TANH)
+    mlp = assemble(nodes, edges, graph.edge_sets[schema.EDGE_SET][schema.VALUE][: len(weights)])
+    shape = topology(mlp, {}, EdgeStream.of)
+    return layer((mlp, shape, mlp.edge_sets[schema.EDGE_SET][schema.VALUE]))
 
 
 def convolution(tag, reduce_type, receiver=None):
@@ -202,6 +212,7 @@ CASES = {
         transformer(global_dim=DIM, dropout_rate=0.1),
         partial(run_block, chunk_size=16),
     ),
+    "ProbeFeatures": (lambda: ProbeFeatures(DIM, num_inputs=4, sine_frequency=3.0), probe),
     "ResidualState": (lambda: ResidualState(DIM, use_layer_normalization=False), next_state),
     "GroupReadout": (
         lambda: GroupReadout(2, hidden_dim=6, num_heads=2, group_dropout_rate=0.2),

@@ -66,6 +66,20 @@ def test_positions_of_a_flattened_map_lie_side_by_side(bundled):
     np.testing.assert_array_equal(found.values[0], expected)
 
 
+def test_bundles_at_the_border_have_no_weights_beyond_it():
+    """A map of 4 x 4 positions lies in four bundles, of 9, 3, 3 and 1 of them."""
+    arrays, graphs = network(keras.layers.Flatten(), keras.layers.Dense(3), shape=(4, 4, 2))
+    single, bundled = (weight_vectors(graph, values(graph), length=150) for graph in graphs)
+    assert single.count.numpy().tolist() == bundled.count.numpy().tolist() == [99]
+    tiles = [
+        [(r, c) for r in rows for c in columns] for rows in ((0, 1, 2), (3,)) for columns in ((0, 1, 2), (3,))
+    ]
+    order = [4 * r + c for tile in tiles for r, c in tile]
+    kernel = arrays[0].reshape(16, 2, 3).transpose(2, 1, 0)
+    np.testing.assert_array_equal(single.values[0, :96], kernel.ravel())
+    np.testing.assert_array_equal(bundled.values[0, :96], kernel[:, :, order].ravel())
+
+
 def test_values_in_the_place_of_the_weights_are_laid_out_alike():
     """A weight of 0 is a weight, and what stands in the graph's place is not looked at."""
     arrays, (graph, _) = network(keras.layers.Dense(2), shape=(2,))
