@@ -6,10 +6,14 @@ from typing import Any
 
 import tensorflow as tf
 
-from gmn_tf.layers.edge_stream import Columns, gather
+from gmn_tf.layers.chunk_product import chunk_product
+from gmn_tf.layers.edge_stream import Columns, Keep, gather
 from gmn_tf.layers.names import PACKAGE
-from gmn_tf.layers.normalization import layer_normalize
+from gmn_tf.layers.normalization import moments, standardize
+from gmn_tf.layers.precision import sum_type
 from gmn_tf.layers.topology import COMPONENT, SOURCE, TARGET
+
+_MOMENTS = ("mean", "inverse_deviation")
 
 
 @tf.keras.utils.register_keras_serializable(package=PACKAGE)
@@ -17,7 +21,8 @@ class EdgeUpdate(tf.keras.layers.Layer):
     """`h_ij = SiLU(A LN(v_i) + B LN(v_j) + C LN(e_ij) (+ D u))`, of which `e_ij <- e_ij + Linear(h_ij)`.
 
     A, B and D run over nodes and components before anything is gathered (Lim et al. 2024, the edge update
-    of section 2.3, as a sum of products instead of one product of concatenated inputs). The layer is used
+    of section 2.3, as a sum of products instead of one product of concatenated inputs). The gain and the
+    shift of the edges' LN are likewise multiplied into C, and into what the sources send. The layer is used
     in two steps: called, it gives the tables that all edges share; `sum` is a pure function of these.
 
     Args:
@@ -28,7 +33,7 @@ class EdgeUpdate(tf.keras.layers.Layer):
         inputs: (node states [N, .], global states [C, .] or None).
     Call returns:
         Tables by name: projected states "source", "target" [N, units] (and "context" [C, units]), "kernel"
-        [units, units], "output" [units, units], "bias" [units], and the norm's "gain", "shift" [units].
+        [units, units], "output" [units, units], "bias" [units].
     """
 
     def __init__(self, units: int, *, use_layer_normalization: bool = True, **kwargs: Any) -> None:
@@ -62,25 +67,31 @@ class EdgeUpdate(tf.keras.layers.Layer):
     def call(self, inputs: tuple[tf.Tensor, tf.Tensor | None]) -> Columns:
         nodes, context = inputs
         nodes = self._node_norm(nodes)
+        kernel, source = tf.convert_to_tensor(self._kernel), self._source(nodes)
+        if self.use_layer_normalization:
+            source += tf.linalg.matvec(kernel, tf.convert_to_tensor(self._shift), transpose_a=True)
+            kernel *= tf.convert_to_tensor(self._gain)[:, tf.newaxis]
         tables = {
-            "source": self._source(nodes),  # [N, units]
+            "source": source,  # [N, units]
             "target": self._target(nodes),
-            "kernel": tf.convert_to_tensor(self._kernel),
+            "kernel": kernel,
             "output": tf.convert_to_tensor(self._output),
             "bias": tf.convert_to_tensor(self._bias),
         }
         if context is not None:
             tables["context"] = self._context(context)  # [C, units]
-        if self.use_layer_normalization:
-            tables |= {"gain": tf.convert_to_tensor(self._gain), "shift": tf.convert_to_tensor(self._shift)}
         return tables
 
-    @staticmethod
-    def sum(columns: Columns, state: tf.Tensor, tables: Columns) -> tf.Tensor:
+    def kept(self) -> dict[str, tf.TensorSpec]:
+        """What `sum` passes through `keep` whatever else is: two numbers per edge."""
+        number = tf.TensorSpec([None, 1], sum_type(self.compute_dtype))
+        return dict.fromkeys(_MOMENTS, number) if self.use_layer_normalization else {}
+
+    def sum(self, columns: Columns, state: tf.Tensor, tables: Columns, keep: Keep) -> tf.Tensor:
         """h of a chunk of edges before SiLU: [K, units] from their states [K, units]."""
-        if "gain" in tables:
-            state = layer_normalize(state, tables["gain"], tables["shift"])
-        update = tf.matmul(state, tables["kernel"])
+        if self.use_layer_normalization:
+            state = standardize(state, *map(keep, _MOMENTS, moments(state)))
+        update = chunk_product(state, tables["kernel"])
         update += gather(tables["source"], columns[SOURCE]) + gather(tables["target"], columns[TARGET])
         if "context" in tables:
             update += gather(tables["context"], columns[COMPONENT])

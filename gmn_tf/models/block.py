@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import tensorflow as tf
 
+from gmn_tf.layers.chunk_product import chunk_product
 from gmn_tf.layers.convolution import EdgeConditionedConvolution
 from gmn_tf.layers.edge_stream import Columns, Keep
 from gmn_tf.layers.edge_update import EdgeUpdate
@@ -38,8 +40,8 @@ class MetanetworkBlock(EdgeBlock):
 
     All that is done per edge is one pure function, which `EdgeStream.map` runs, whole or in chunks. The
     products with h_ij, of the edge's next state and of the messages in both directions, are one. Without
-    `recompute`, the backward pass keeps 1 vector per edge and 1 per message; with it, it computes a fourth
-    more products.
+    `recompute`, the backward pass keeps 1 vector per edge and 1 per message beside the moments of the edge
+    states; with it, it computes a fourth more products.
 
     Args:
         kwargs: the fields of `MessagePassingSettings`, by name.
@@ -88,11 +90,13 @@ class MetanetworkBlock(EdgeBlock):
         for convolution in self._convolutions:
             table = convolution.tables(nodes, edge_width=edge_dim)
             if convolution.needs_maximum:
-                table["maximum"] = _maximum(convolution, edges, tables[EDGES], table, topology)
+                edge_sum = self._edge_update.sum
+                table["maximum"] = _maximum(convolution, edge_sum, edges, tables[EDGES], table, topology)
             kernels.append(table.pop("kernel"))
             tables[convolution.name] = table
         tables[EDGES]["products"] = tf.concat(kernels, axis=1)
         widths = [kernel.shape[1] for kernel in kernels]
+        tables[EDGES]["bias"] = tf.pad(tables[EDGES]["bias"], [[0, sum(widths[1:])]])
         sums = {
             f"{convolution.name}/{name}": zeros
             for convolution in self._convolutions
@@ -104,17 +108,19 @@ class MetanetworkBlock(EdgeBlock):
         def update(
             columns: Columns, inputs: Columns, tables: Any, seed: Any, keep: Keep
         ) -> tuple[Columns, Columns]:
-            hidden = tf.nn.silu(keep(_SUM, EdgeUpdate.sum(columns, inputs[STATE], tables[EDGES])))
+            total = self._edge_update.sum(columns, inputs[STATE], tables[EDGES], keep)
+            hidden = tf.nn.silu(keep(_SUM, total))
             if seed is not None:
                 hidden = tf.nn.experimental.stateless_dropout(hidden, dropout_rate, seed)
-            products = tf.matmul(hidden, tables[EDGES]["products"])
+            products = chunk_product(hidden, tables[EDGES]["products"]) + tables[EDGES]["bias"]
             output, *projected = tf.split(products, widths, axis=1)
-            new_state = inputs[STATE] + output + tables[EDGES]["bias"]
+            new_state = inputs[STATE] + output
             found: Columns = {}
             for convolution, product in zip(self._convolutions, projected, strict=True):
                 table = tables[convolution.name]
-                sent = convolution.message_sum(columns, product, table)
-                messages = tf.nn.silu(keep(convolution.name, sent))
+                # Kept before anything is gathered, so that the gather joins the one program that reads it.
+                product = keep(convolution.name, product)
+                messages = tf.nn.silu(convolution.message_sum(columns, product, table))
                 for name, total in convolution.sums(columns, messages, table, num_nodes).items():
                     found[f"{convolution.name}/{name}"] = total
             if self._context_state is not None:
@@ -122,10 +128,10 @@ class MetanetworkBlock(EdgeBlock):
             return {STATE: new_state}, found
 
         spec = self._state_spec(edges)
-        kept = {}
+        kept = self._edge_update.kept()
         if not self.settings.recompute:
             message = tf.TensorSpec([None, self.settings.message_dim], edges.dtype)
-            kept = {_SUM: spec, **{convolution.name: message for convolution in self._convolutions}}
+            kept |= {_SUM: spec, **{convolution.name: message for convolution in self._convolutions}}
         results, found = stream.map(
             update,
             {STATE: edges},
@@ -153,6 +159,7 @@ class MetanetworkBlock(EdgeBlock):
 
 def _maximum(
     convolution: EdgeConditionedConvolution,
+    edge_sum: Callable[..., tf.Tensor],
     edges: tf.Tensor,
     edge_tables: Columns,
     message_tables: Columns,
@@ -163,7 +170,7 @@ def _maximum(
 
     def largest(columns: Columns, inputs: Columns, tables: Any) -> tf.Tensor:
         of_edges, of_messages = tables
-        hidden = tf.nn.silu(EdgeUpdate.sum(columns, inputs[STATE], of_edges))
+        hidden = tf.nn.silu(edge_sum(columns, inputs[STATE], of_edges, lambda name, x: x))
         product = tf.matmul(hidden, of_messages["kernel"])
         messages = tf.nn.silu(convolution.message_sum(columns, product, of_messages))
         return tf.math.unsorted_segment_max(widen(messages), columns[end], topology.num_nodes)

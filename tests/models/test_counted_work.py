@@ -84,5 +84,6 @@ def test_nothing_but_states_and_kept_products_is_held_per_edge():
         shape = f"f32[{padded // CHUNK},{CHUNK},{WIDTH}]"
         return [line.split(" while(")[0].count(shape) for line in loops]
 
-    # Forward: e, its update, and the sums before both SiLUs; backward: these, its gradient and its result.
+    # Forward: e, its update, the sum before one SiLU and the product before the other; backward: these, its
+    # gradient and its result.
     assert (sorted(per_edge()), sorted(per_edge(recompute=True))) == ([4, 5], [2, 3])
