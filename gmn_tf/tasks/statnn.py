@@ -67,23 +67,26 @@ class StatNN:
         x, y = feature_matrix(train, self._names), accuracy.targets(zoo.table, indices)
         x_chosen = feature_matrix(feature_table(zoo, chosen), self._names)
         y_chosen = accuracy.targets(zoo.table, chosen)
-        best = -np.inf
+        best = np.inf
         self.history = []
         for rate, leaves, leaf_size in itertools.product(LEARNING_RATES, LEAF_NODES, LEAF_SIZES):
             trees = self._regressor(rate, leaves, leaf_size, MAX_TREES).fit(x, y)
-            scores = [_score(y_chosen, p) for p in trees.staged_predict(x_chosen)]
-            count = int(np.argmax(scores)) + 1
+            # Where R2 is defined it falls with the error; of networks with one accuracy it is not.
+            stages = [np.clip(p, 0.0, 1.0) for p in trees.staged_predict(x_chosen)]
+            errors = [float(np.mean((p - y_chosen) ** 2)) for p in stages]
+            count = int(np.argmin(errors)) + 1
+            score = r2(y_chosen, stages[count - 1])
             self.history.append(
                 {
                     "learning_rate": rate,
                     "max_leaf_nodes": leaves,
                     "min_samples_leaf": leaf_size,
                     "trees": count,
-                    "validation_r2": scores[count - 1],
+                    "validation_r2": score if np.isfinite(score) else None,
                 }
             )
-            if scores[count - 1] > best:
-                best, self.settings = scores[count - 1], self.history[-1]
+            if errors[count - 1] < best:
+                best, self.settings = errors[count - 1], self.history[-1]
                 # Boosting adds trees one by one: the first `count` are what fitting `count` would give.
                 self._trees = Trees.of(trees, count=count)
         return self
@@ -145,8 +148,3 @@ class Constant:
     def predict(self, zoo: Networks, indices: np.ndarray) -> np.ndarray:
         """The same value for each of the networks `indices`, [n]."""
         return np.full(len(indices), self.value)
-
-
-def _score(target: np.ndarray, prediction: np.ndarray) -> float:
-    score = r2(target, np.clip(prediction, 0.0, 1.0))
-    return score if np.isfinite(score) else -np.inf

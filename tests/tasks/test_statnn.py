@@ -73,3 +73,12 @@ def test_bad_input_is_refused(networks):
     broken.weights[1][2, 0] = np.nan
     with pytest.raises(ZooError, match="network 5"):
         feature_table(broken, np.arange(20))
+
+
+def test_validation_networks_of_one_accuracy_do_choose(networks, monkeypatch):
+    """R2 of a single network is not defined; the error is."""
+    monkeypatch.setattr(statnn, "MAX_TREES", 20)
+    monkeypatch.setattr(statnn, "LEAF_NODES", (7,))
+    train = networks.indices("train")
+    model = StatNN(0).fit(networks, train, validation=networks.indices("validation")[:1])
+    assert model.settings["validation_r2"] is None and np.isfinite(model.predict(networks, train)).all()
