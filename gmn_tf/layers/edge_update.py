@@ -6,7 +6,6 @@ from typing import Any
 
 import tensorflow as tf
 
-from gmn_tf.layers.chunk_product import chunk_product
 from gmn_tf.layers.edge_stream import Columns, Keep, gather
 from gmn_tf.layers.names import PACKAGE
 from gmn_tf.layers.normalization import moments, standardize
@@ -91,7 +90,7 @@ class EdgeUpdate(tf.keras.layers.Layer):
         """h of a chunk of edges before SiLU: [K, units] from their states [K, units]."""
         if self.use_layer_normalization:
             state = standardize(state, *map(keep, _MOMENTS, moments(state)))
-        update = chunk_product(state, tables["kernel"])
+        update = tf.matmul(state, tables["kernel"])
         update += gather(tables["source"], columns[SOURCE]) + gather(tables["target"], columns[TARGET])
         if "context" in tables:
             update += gather(tables["context"], columns[COMPONENT])

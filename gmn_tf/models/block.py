@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 import tensorflow as tf
 
-from gmn_tf.layers.chunk_product import chunk_product
 from gmn_tf.layers.convolution import EdgeConditionedConvolution
 from gmn_tf.layers.edge_stream import Columns, Keep
 from gmn_tf.layers.edge_update import EdgeUpdate
@@ -112,7 +111,7 @@ class MetanetworkBlock(EdgeBlock):
             hidden = tf.nn.silu(keep(_SUM, total))
             if seed is not None:
                 hidden = tf.nn.experimental.stateless_dropout(hidden, dropout_rate, seed)
-            products = chunk_product(hidden, tables[EDGES]["products"]) + tables[EDGES]["bias"]
+            products = tf.matmul(hidden, tables[EDGES]["products"]) + tables[EDGES]["bias"]
             output, *projected = tf.split(products, widths, axis=1)
             new_state = inputs[STATE] + output
             found: Columns = {}
