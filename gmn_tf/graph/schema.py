@@ -71,7 +71,7 @@ class NodeType(enum.IntEnum):
 
 
 class EdgeType(enum.IntEnum):
-    """What an edge does. Those before `RECURRENT` carry parameters, it and those after it do not."""
+    """What an edge does. Those up to `RECURRENT` may carry parameters, those after it do not."""
 
     LINEAR = 0
     CONV = 1
