@@ -84,11 +84,11 @@ def test_rows_are_made_once_and_accumulate(run, tiny_zoo, tmp_path):
 def test_time_runs_out_and_the_next_start_goes_on(run, tmp_path):
     counts, _ = run(methods=["deepsets"], time_limit=1e-9)
     assert counts == {"made": 0, "kept": 0, "refused": 0, "left": 1}
-    counts, _ = run(methods=["deepsets"], time_limit=2.0, changes={"epochs": 10_000})
+    counts, _ = run(methods=["deepsets"], time_limit=2.0, changes={"epochs": 10_000, "patience": 0})
     assert counts["left"] == 1 and not rows(tmp_path)
     state = next((tmp_path / "runs").rglob("summary.json"))
     assert json.loads(state.read_text())["epochs"] >= 1
-    counts, said = run(methods=["deepsets"], time_limit=2.0, changes={"epochs": 10_000})
+    counts, said = run(methods=["deepsets"], time_limit=2.0, changes={"epochs": 10_000, "patience": 0})
     assert counts["left"] == 1 and any("goes on after epoch" in text for text in said)
 
 

@@ -101,7 +101,7 @@ def update_edges(layer, graph):
     nodes = state.node_sets[schema.NODE_SET][tfgnn.HIDDEN_STATE]
     tables = layer((nodes, state.context[tfgnn.HIDDEN_STATE]))
     edges = state.edge_sets[schema.EDGE_SET][tfgnn.HIDDEN_STATE]
-    hidden = tf.nn.silu(layer.sum(shape.stream.columns, edges, tables))
+    hidden = tf.nn.silu(layer.sum(shape.stream.columns, edges, tables, lambda name, x: x))
     return tf.matmul(hidden, tables["output"]) + tables["bias"]
 
 
