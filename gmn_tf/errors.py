@@ -31,6 +31,10 @@ class ZooError(GmnError):
     """A model zoo that is missing, empty, cut short or made by another version."""
 
 
+class InrError(GmnError):
+    """An implicit neural representation that cannot be made, fitted, read or rendered as asked."""
+
+
 class SchemaError(GmnError):
     """Graphs and a metanetwork (or an export) that were made for different schemas."""
 

@@ -35,7 +35,8 @@ class Variable:
 
     Attributes:
         role: "kernel" (starts Glorot-uniform, decays), "scale" and "variance" (start at 1), "bias", "shift",
-            "mean" and any other (start at 0). "mean" and "variance" are a BatchNorm's running statistics.
+            "mean" and any other (start at 0). "mean" and "variance" are a BatchNorm's running statistics,
+            "frequencies" the fixed ones of an INR's Fourier features (`gmn_tf.inr`).
         shape: as in the Keras model.
     """
 
@@ -48,7 +49,7 @@ class Variable:
 
     @property
     def trainable(self) -> bool:
-        return self.role not in ("mean", "variance")
+        return self.role not in ("mean", "variance", "frequencies")
 
 
 class Architecture(Protocol):

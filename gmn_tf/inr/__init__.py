@@ -1,0 +1,1 @@
+"""Implicit neural representations (INRs): architectures, fitting, populations, rendering."""
