@@ -16,14 +16,13 @@ def evaluate(architecture: InrArchitecture, flat: Any, coordinates: Any) -> Any:
     coordinates = tf.convert_to_tensor(coordinates, tf.float32)
     variables = architecture.variables()
     pieces = tf.split(flat, [variable.size for variable in variables], axis=1)
-    count = tf.shape(flat)[0]
     weights = [
-        tf.reshape(piece, [count, *variable.shape]) for piece, variable in zip(pieces, variables, strict=True)
+        tf.reshape(piece, [-1, *variable.shape]) for piece, variable in zip(pieces, variables, strict=True)
     ]
     if coordinates.shape.rank == 2:
         coordinates = coordinates[tf.newaxis]  # [1, M, D]
     x = _encoded(architecture, weights, coordinates)
-    for number in range(len(architecture.hidden)):
+    for _ in architecture.hidden:
         x = _dense(x, *weights[:2])
         del weights[:2]
         x = tf.sin(architecture.frequency * x) if architecture.kind == "siren" else tf.nn.relu(x)
