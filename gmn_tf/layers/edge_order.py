@@ -9,7 +9,7 @@ import tensorflow as tf
 import tensorflow_gnn as tfgnn
 
 from gmn_tf.graph import schema
-from gmn_tf.layers.features import NUM_EDGE_TYPES, num_components
+from gmn_tf.layers.features import NUM_EDGE_TYPES, edge_components
 from gmn_tf.layers.label_statistics import FIRST_PARAMETERLESS_TYPE
 
 _POSITION_BITS, _NODE_BITS, _LAYER_BITS, _TYPE_BITS = 10, 31, 16, 8
@@ -40,14 +40,13 @@ class EdgeLabels:
 def edge_labels(graph: tfgnn.GraphTensor) -> EdgeLabels:
     """The labels of a scalar GraphTensor's edges, in the order they are stored in."""
     edges = graph.edge_sets[schema.EDGE_SET]
-    components = tf.range(num_components(graph), dtype=tf.int32)
     position = tf.zeros_like(edges[schema.TYPE], tf.int64)
     for name in (schema.KERNEL_POSITION, schema.ENTRY_POSITION):
         for axis in range(schema.POSITION_SIZE):
             coordinate = tf.clip_by_value(edges[name][:, axis] + 1, 0, 2**_POSITION_BITS - 1)
             position = position * 2**_POSITION_BITS + tf.cast(coordinate, tf.int64)
     return EdgeLabels(
-        component=tfgnn.broadcast_context_to_edges(graph, schema.EDGE_SET, feature_value=components),
+        component=edge_components(graph),
         layer=tf.clip_by_value(edges[schema.LAYER], 0, 2**_LAYER_BITS - 1),
         type=tf.clip_by_value(edges[schema.TYPE], 0, NUM_EDGE_TYPES - 1),
         source=tf.cast(edges.adjacency[tfgnn.SOURCE], tf.int32),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import tensorflow as tf
+import tensorflow_gnn as tfgnn
 
 from gmn_tf.graph import schema
 
@@ -44,3 +45,9 @@ def num_components(graph: object) -> int | tf.Tensor:
     """How many components a scalar GraphTensor has: a static int where it is known."""
     sizes = graph.node_sets[schema.NODE_SET].sizes  # type: ignore[attr-defined]
     return sizes.shape[0] if sizes.shape[0] is not None else tf.shape(sizes)[0]
+
+
+def edge_components(graph: tfgnn.GraphTensor) -> tf.Tensor:
+    """The component of each edge of a scalar GraphTensor, int32 [E]."""
+    numbers = tf.range(num_components(graph), dtype=tf.int32)
+    return tfgnn.broadcast_context_to_edges(graph, schema.EDGE_SET, feature_value=numbers)

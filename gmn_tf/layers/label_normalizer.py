@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+import tensorflow_gnn as tfgnn
 
 from gmn_tf.errors import SchemaError
+from gmn_tf.graph import schema
 from gmn_tf.layers.label_statistics import NUM_EDGE_TYPES, normalization_tables
 from gmn_tf.layers.names import PACKAGE
 
@@ -57,12 +59,38 @@ class LabelNormalizer(tf.keras.layers.Layer):
         self.mean.assign(new_mean.reshape(self.mean.shape))
         self.deviation.assign(new_deviation.reshape(self.deviation.shape))
 
+    def deviations(self, edge_type: tf.Tensor, layer: tf.Tensor) -> tf.Tensor:
+        """The deviation that each row is divided by, [n, num_features]; no gradient."""
+        return tf.gather(tf.stop_gradient(self.deviation), self._cell(edge_type, layer))
+
+    def _cell(self, edge_type: tf.Tensor, layer: tf.Tensor) -> tf.Tensor:
+        layer = tf.clip_by_value(layer, 0, self.max_layers - 1)
+        return tf.clip_by_value(edge_type, 0, NUM_EDGE_TYPES - 1) * self.max_layers + layer
+
     def call(self, inputs: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> tf.Tensor:
         edge_type, layer, values = inputs
-        layer = tf.clip_by_value(layer, 0, self.max_layers - 1)
-        cell = tf.clip_by_value(edge_type, 0, NUM_EDGE_TYPES - 1) * self.max_layers + layer
+        cell = self._cell(edge_type, layer)
         # One gather instead of two: x * scale + shift.
         scale = 1.0 / self.deviation
         table = tf.concat([scale, -self.mean * scale], axis=-1)
         row = tf.gather(tf.stop_gradient(table), cell)
         return values * row[:, : self.num_features] + row[:, self.num_features :]
+
+
+def stepped(
+    answer: tf.Tensor, graph: tfgnn.GraphTensor, step: Any, normalizer: LabelNormalizer | None
+) -> tf.Tensor:
+    """Answers per edge as changes of its values: times a learnt step, and times the values' deviations.
+
+    Args:
+        answer: [E, channels].
+        graph: whose edges they are for.
+        step: scalar variable, or None for 1.
+        normalizer: of the values; None leaves the deviations out.
+    """
+    if step is not None:
+        answer = tf.cast(step, answer.dtype) * answer
+    if normalizer is not None:
+        edges = graph.edge_sets[schema.EDGE_SET]
+        answer *= tf.cast(normalizer.deviations(edges[schema.TYPE], edges[schema.LAYER]), answer.dtype)
+    return answer

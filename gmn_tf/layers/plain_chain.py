@@ -46,6 +46,10 @@ class PlainChain:
         broken: bool [C], whether the component is no plain chain.
         foreign: bool [E], edges of types that no plain chain has.
         widest: int32 [C], taps of the component's largest kernel, those left out included.
+        edge_kind: int32 [E], -1 for an edge of a kernel, the number of its type in `VECTOR_TYPES` for a
+            vector's, -2 for others.
+        edge_pair: int32 [E], the pair of a kernel's edge.
+        edge_tap: int32 [E, channels], the tap that each value of a kernel's edge is; num_taps for none.
     """
 
     taps: tf.Tensor
@@ -61,6 +65,9 @@ class PlainChain:
     broken: tf.Tensor
     foreign: tf.Tensor
     widest: tf.Tensor
+    edge_kind: tf.Tensor
+    edge_pair: tf.Tensor
+    edge_tap: tf.Tensor
 
 
 def plain_chain(
@@ -131,6 +138,9 @@ def plain_chain(
         tf.reshape(tf.gather(values, order), [-1]), tf.reshape(place, [-1]), num_edges * num_taps + 1
     )
     taps = tf.reshape(taps[:-1], [num_edges, num_taps])
+    stored = tf.where(there, tf.minimum(tap, num_taps - 1), num_taps)
+    edge_tap = tf.math.unsorted_segment_sum(stored, order, num_edges)  # back to the order of storage
+    edge_pair = tf.math.unsorted_segment_sum(pair, order, num_edges)
 
     source = tf.where(used, tf.gather(labels.source, of_pair), 0)
     target = tf.where(used, tf.gather(labels.target, of_pair), 0)
@@ -189,6 +199,9 @@ def plain_chain(
         broken=broken,
         foreign=foreign,
         widest=widest,
+        edge_kind=tf.where(is_kernel, -1, tf.where(is_vector, kind, -2)),
+        edge_pair=edge_pair,
+        edge_tap=edge_tap,
     )
 
 

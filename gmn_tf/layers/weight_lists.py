@@ -21,11 +21,14 @@ class WeightVectors:
         values: float32 [C, length], 0 beyond a component's weights; weights beyond `length` are left out.
         there: float32 [C, length], 1 where there is a weight.
         count: int32 [C], weights of the component, those left out included.
+        place: int32 [E, channels], where in the flattened [C * length] values each value of the graph's edges
+            lies, in their order; C * length for what is left out.
     """
 
     values: tf.Tensor
     there: tf.Tensor
     count: tf.Tensor
+    place: tf.Tensor
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,8 @@ def weight_vectors(graph: tfgnn.GraphTensor, values: tf.Tensor, *, length: int) 
     """
     components = num_components(graph)
     labels = edge_order.edge_labels(graph)
-    labels, values, present = _sorted(graph, labels, values, edge_order.by_variable(labels))
+    order = edge_order.by_variable(labels)
+    labels, values, present = _sorted(graph, labels, values, order)
     offset, count = _offsets(labels, present, components)
     there = tf.cast(present, values.dtype)
     place = labels.component[:, tf.newaxis] * length + offset
@@ -65,7 +69,9 @@ def weight_vectors(graph: tfgnn.GraphTensor, values: tf.Tensor, *, length: int) 
     place = tf.where(present & (offset < length), place, dropped)
     placed = _scatter(tf.stack([values, there], axis=-1), place, dropped)
     placed = tf.reshape(placed, [components, length, 2])
-    return WeightVectors(placed[..., 0], placed[..., 1], count)
+    size = tf.shape(values)[0] if values.shape[0] is None else values.shape[0]
+    stored = tf.math.unsorted_segment_sum(place, order, size)  # back to the order of storage
+    return WeightVectors(placed[..., 0], placed[..., 1], count, stored)
 
 
 def weight_tokens(

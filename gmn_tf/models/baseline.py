@@ -12,8 +12,9 @@ import tensorflow_gnn as tfgnn
 
 from gmn_tf.errors import SchemaError
 from gmn_tf.graph import schema
-from gmn_tf.layers.label_normalizer import LabelNormalizer
+from gmn_tf.layers.label_normalizer import LabelNormalizer, stepped
 from gmn_tf.layers.label_statistics import LabelStatistics
+from gmn_tf.models.options import check_steps
 from gmn_tf.models.smallest import smallest_graph
 
 
@@ -21,7 +22,8 @@ class Baseline(tf.keras.Model):
     """A model from parameter graphs to one answer per network, with the interface of `GraphMetanetwork`.
 
     A subclass makes its layers after `super().__init__`, ends its constructor with `create_weights()`, and
-    answers in `call(graph, training)`. Values are normalised by (type, layer) over the training networks as
+    answers in `call(graph, training)`. One that has answers per edge as well says so by `answers_per_edge`, has
+    the arguments initial_step and relative_step of `GraphMetanetwork` and lets `stepped` apply them. Values are normalised by (type, layer) over the training networks as
     `GraphMetanetwork` does it: without that no baseline would be a fair one.
 
     Args:
@@ -32,15 +34,31 @@ class Baseline(tf.keras.Model):
     limit_name = ""
     """Name of the argument that limits what is read of a network, where there is one."""
 
+    answers_per_edge = False
+    """Whether there is an output "edge"."""
+
     def __init__(self, *, settings: dict[str, Any], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if settings["output"] != "graph":
+        known = ("graph", "edge") if self.answers_per_edge else ("graph",)
+        if settings["output"] not in known:
             raise SchemaError(
-                f"received output={settings['output']!r}, expected 'graph': {type(self).__name__} has one "
-                "answer per network, only GraphMetanetwork has answers per edge"
+                f"received output={settings['output']!r}, expected {' or '.join(map(repr, known))}: "
+                f"{type(self).__name__} has one answer per network"
+                + ("" if self.answers_per_edge else ", not per edge as GraphMetanetwork has them")
             )
         self._settings = settings
         self.num_channels: int = settings["num_channels"]
+        self.per_edge = settings["output"] == "edge"
+        if self.per_edge and settings["units"] != self.num_channels:
+            raise SchemaError(
+                f"received units={settings['units']} with output='edge', expected num_channels="
+                f"{self.num_channels}: an answer for each value of an edge"
+            )
+        check_steps({"relative_step": False, **settings})
+        self._step = None
+        if self.per_edge and settings.get("initial_step") is not None:
+            start = tf.keras.initializers.Constant(settings["initial_step"])
+            self._step = self.add_weight("step", (), initializer=start)
         self._normalizer = LabelNormalizer(
             self.num_channels, max_layers=settings["max_layers"], dtype="float32", name="values"
         )
@@ -60,6 +78,11 @@ class Baseline(tf.keras.Model):
         """The values of the edges, float32 [E, channels], less their mean and over their deviation."""
         edges = graph.edge_sets[schema.EDGE_SET]
         return self._normalizer((edges[schema.TYPE], edges[schema.LAYER], edges[schema.VALUE]))
+
+    def stepped(self, answer: tf.Tensor, graph: tfgnn.GraphTensor) -> tf.Tensor:
+        """Answers per edge [E, channels] with the step and the deviations that the arguments ask for."""
+        relative = self._settings.get("relative_step", False)
+        return stepped(answer, graph, self._step, self._normalizer if relative else None)
 
     def size(self, graph: tfgnn.GraphTensor) -> tf.Tensor | None:
         """What `limit_name` limits, of each component: int [C]; None where nothing is limited."""

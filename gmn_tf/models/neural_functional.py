@@ -10,9 +10,10 @@ import tensorflow_gnn as tfgnn
 
 from gmn_tf.errors import NotAPlainChainError, SchemaError
 from gmn_tf.graph import schema
+from gmn_tf.layers.features import edge_components
 from gmn_tf.layers.names import PACKAGE
 from gmn_tf.layers.np_linear import NPLinear, PlaceDense, layer_sums
-from gmn_tf.layers.plain_chain import PlainChain, plain_chain
+from gmn_tf.layers.plain_chain import VECTOR_TYPES, PlainChain, plain_chain
 from gmn_tf.models.baseline import Baseline, head
 
 
@@ -36,12 +37,15 @@ class NeuralFunctional(Baseline):
     - The embeddings of inputs and outputs are added once, at the start; the released code adds them in
       every layer. Values are normalised by type and layer, as those of the other models.
 
-    Reordering hidden neurons does not change an answer. Networks that are no plain chains are refused by
-    `adapt`; their answers are NaN. `GraphMetanetwork` reads them.
+    With output="edge" a last `NPLinear` without ReLU takes the MLP's place, as in the paper's editing of INRs;
+    its answers for taps beyond `max_taps` and for edges that are neither kernel nor vector are 0.
+
+    Reordering hidden neurons does not change an answer, or takes the answers per edge along. Networks that are
+    no plain chains are refused by `adapt`; their answers are NaN. `GraphMetanetwork` reads them.
 
     Args:
         units: width of the answer; logits, nothing is applied to them.
-        output: "graph"; there are no answers per edge.
+        output: "graph" or "edge", as of `GraphMetanetwork`.
         num_channels: channels of the edge feature `value`: taps of a kernel that lie side by side.
         num_places: layers with weights of their own, at least 2.
         max_taps: room for the taps of a kernel; those beyond count with the last one, and `adapt` warns. The
@@ -50,9 +54,11 @@ class NeuralFunctional(Baseline):
         reduce_type: "mean" or "sum", in those layers.
         num_indices: room for input and output embeddings, further ones share the last.
         hidden_dim, dropout_rate: of the MLP.
+        initial_step, relative_step: as of `GraphMetanetwork`.
         max_layers: room for the graph's layer numbers.
 
-    Call arguments and returns: as of `GraphMetanetwork`, float32 [num_components, units].
+    Call arguments and returns: as of `GraphMetanetwork`, float32 [num_components, units] or
+    [num_edges, units].
 
     Example:
         model = NeuralFunctional(1, num_places=4)
@@ -61,6 +67,7 @@ class NeuralFunctional(Baseline):
     """
 
     limit_name = "max_taps"
+    answers_per_edge = True
 
     def __init__(
         self,
@@ -76,6 +83,8 @@ class NeuralFunctional(Baseline):
         num_indices: int = 64,
         hidden_dim: int = 64,
         dropout_rate: float = 0.3,
+        initial_step: float | None = None,
+        relative_step: bool = False,
         max_layers: int = 64,
         **kwargs: Any,
     ) -> None:
@@ -91,6 +100,8 @@ class NeuralFunctional(Baseline):
             "num_indices": num_indices,
             "hidden_dim": hidden_dim,
             "dropout_rate": dropout_rate,
+            "initial_step": initial_step,
+            "relative_step": relative_step,
             "max_layers": max_layers,
         }
         super().__init__(settings=settings, **kwargs)
@@ -108,7 +119,12 @@ class NeuralFunctional(Baseline):
             NPLinear(width, num_places=num_places, reduce_type=reduce_type, name=f"np_{number}")
             for number in range(num_layers)
         ]
-        self._head = head(units, hidden_dim=hidden_dim, dropout_rate=dropout_rate)
+        self._head = self._last = None
+        if self.per_edge:
+            answers = max(max_taps, len(VECTOR_TYPES))
+            self._last = NPLinear(answers, num_places=num_places, reduce_type=reduce_type, name="np_last")
+        else:
+            self._head = head(units, hidden_dim=hidden_dim, dropout_rate=dropout_rate)
         self.create_weights()
 
     def chain(self, graph: tfgnn.GraphTensor, values: tf.Tensor) -> PlainChain:
@@ -140,8 +156,28 @@ class NeuralFunctional(Baseline):
 
     def call(self, graph: tfgnn.GraphTensor, training: bool | None = None) -> tf.Tensor:
         pairs, vectors, chain = self.features(graph)
-        answers = self._head(layer_sums(pairs, vectors, chain), training=training)
-        return tf.where(chain.broken[:, tf.newaxis], tf.constant(np.nan, answers.dtype), answers)
+        if self._last is not None:
+            answers = self._of_edges(*self._last((pairs, vectors, chain)), graph, chain)
+            broken = tf.gather(chain.broken, edge_components(graph))
+        else:
+            answers = self._head(layer_sums(pairs, vectors, chain), training=training)
+            broken = chain.broken
+        return tf.where(broken[:, tf.newaxis], tf.constant(np.nan, answers.dtype), answers)
+
+    def _of_edges(
+        self, pairs: tf.Tensor, vectors: tf.Tensor, graph: tfgnn.GraphTensor, chain: PlainChain
+    ) -> tf.Tensor:
+        """Answers [E, channels] from those of pairs and neurons."""
+        width, taps = pairs.shape[-1], self._settings["max_taps"]
+        kernel = chain.edge_kind[:, tf.newaxis] == -1
+        of_tap = kernel & (chain.edge_tap < taps)
+        place = chain.edge_pair[:, tf.newaxis] * width + tf.minimum(chain.edge_tap, taps - 1)
+        of_kernels = tf.where(of_tap, tf.gather(tf.reshape(pairs, [-1]), place), 0.0)
+        target = tf.cast(graph.edge_sets[schema.EDGE_SET].adjacency[tfgnn.TARGET], tf.int32)
+        place = target * width + tf.maximum(chain.edge_kind, 0)
+        of_vectors = tf.where(chain.edge_kind >= 0, tf.gather(tf.reshape(vectors, [-1]), place), 0.0)
+        first = tf.one_hot(0, self.num_channels, dtype=of_vectors.dtype)
+        return self.stepped(of_kernels + of_vectors[:, tf.newaxis] * first, graph)
 
     def size(self, graph: tfgnn.GraphTensor) -> tf.Tensor:
         return self.chain(graph, graph.edge_sets[schema.EDGE_SET][schema.VALUE]).widest

@@ -1,12 +1,12 @@
-"""The methods that predict a network's accuracy from its weights, by name: `method`, `METHODS`.
+"""The methods that learn from networks' weights, a table per task, by name: `method`, `methods`.
 
-A table of names and dotted paths, which imports nothing until a method is loaded: a method that is added
+Tables of names and dotted paths, which import nothing until a method is loaded: a method that is added
 is one entry. There are two kinds.
 
 `GRAPH` methods are tf_keras models on GraphTensors with the interface of `GraphMetanetwork`: `(units, *,
 output="graph", num_channels=1, ..., name)`, `adapt(graphs)`, a call on a (padded) batch that gives
-[components, units], `get_config`/`from_config`. `gmn_tf.training.fit` trains them alike: same batches,
-same optimiser.
+[components, units] (or [edges, units] for output="edge"), `get_config`/`from_config`. `gmn_tf.training.fit`
+trains them alike: same batches, same optimiser.
 
 `FIT` methods read weights their own way: `(*, seed, ...)`, `fit(zoo, indices, *, validation)`, `predict(zoo,
 indices)`, `get_state()` and the class's `from_state(arrays)`, which hold all that was learnt as plain arrays,
@@ -137,15 +137,83 @@ _ALL = (
 )
 
 METHODS: dict[str, Method] = {entry.name: entry for entry in _ALL}
-"""All methods by name, the metanetwork first."""
+"""The methods that predict accuracies, the metanetwork first."""
+
+_EDITS: dict[str, Any] = {"channels": 1, "augment": False, "batch_size": 16, "patience": 0}
+"""Mirroring weights does not mirror what an INR shows, so nothing is augmented."""
+
+_STEP = 0.1
+"""Edits start small: a change of this many deviations of the layer's weights, times the answer."""
+
+_EDITORS = (
+    Method(
+        name="gmn",
+        title="graph metanetwork",
+        kind=GRAPH,
+        target="gmn_tf.models.graph_metanetwork:GraphMetanetwork",
+        source="Lim et al. 2024",
+        settings=_EDITS,
+        model={"initial_step": _STEP, "relative_step": True},
+    ),
+    Method(
+        name="gmn_transformer",
+        title="graph metanetwork, transformer",
+        kind=GRAPH,
+        target="gmn_tf.models.graph_metanetwork:GraphMetanetwork",
+        source="Lim et al. 2024; Ma et al. 2023 (GRIT)",
+        settings=_EDITS,
+        model={"block": "transformer", "initial_step": _STEP, "relative_step": True},
+    ),
+    Method(
+        name="nfn",
+        title="NFN-NP",
+        kind=GRAPH,
+        target="gmn_tf.models.neural_functional:NeuralFunctional",
+        source="Zhou et al. 2023",
+        settings=_EDITS,
+        model={"num_layers": 3, "max_taps": 1, "initial_step": _STEP, "relative_step": True},
+    ),
+    Method(
+        name="mlp",
+        title="MLP on flattened weights",
+        kind=GRAPH,
+        target="gmn_tf.models.flat_mlp:FlatMLP",
+        source="Zhou et al. 2023, section 4.3",
+        settings=_EDITS,
+        model={"initial_step": _STEP, "relative_step": True},
+    ),
+    Method(
+        name="unedited",
+        title="unedited",
+        kind=FIT,
+        target="gmn_tf.tasks.editing:Unedited",
+        source="none",
+    ),
+)
+
+EDITORS: dict[str, Method] = {entry.name: entry for entry in _EDITORS}
+"""The methods that edit networks, the metanetwork first."""
+
+_TABLES: dict[str, dict[str, Method]] = {"accuracy": METHODS, "edit": EDITORS}
 
 
-def method(name: str) -> Method:
-    """The method called `name`.
+def methods(task: str = "accuracy") -> dict[str, Method]:
+    """All methods of a task by name, the metanetwork first."""
+    return _TABLES[task]
+
+
+def method(name: str, task: str = "accuracy") -> Method:
+    """The method of a task that is called `name`.
 
     Raises:
         RunError: there is none.
     """
-    if name not in METHODS:
-        raise RunError(f"received the method {name!r}, expected one of {', '.join(METHODS)}")
-    return METHODS[name]
+    known = methods(task)
+    if name not in known:
+        raise RunError(f"received the method {name!r}, expected one of {', '.join(known)}")
+    return known[name]
+
+
+def is_method(name: str) -> bool:
+    """Whether any task has a method of this name."""
+    return any(name in table for table in _TABLES.values())

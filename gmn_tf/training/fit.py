@@ -1,4 +1,4 @@
-"""Training any method to predict accuracies, in a folder from which it goes on: `train_accuracy`."""
+"""Training any method for a task, in a folder from which it goes on: `train`, `train_accuracy`."""
 
 from __future__ import annotations
 
@@ -11,18 +11,28 @@ from typing import Any
 from gmn_tf.errors import RunError
 from gmn_tf.models import registry
 from gmn_tf.training import fitted, loop
+from gmn_tf.training.accuracy_task import AccuracyTask
 from gmn_tf.training.folder import CONFIG, RUN_VERSION, configuration, open_run, zoo_hash
 from gmn_tf.training.settings import Settings
 from gmn_tf.training.state import State
 from gmn_tf.training.strategy import place
 from gmn_tf.training.summary import summary
+from gmn_tf.training.task import ACCURACY, Task
 from gmn_tf.zoo.opening import open_zoo
 from gmn_tf.zoo.store import Zoo
 
-__all__ = ["CONFIG", "RUN_VERSION", "change", "config_of", "train_accuracy", "zoo_hash"]
+__all__ = ["CONFIG", "RUN_VERSION", "change", "config_of", "train", "train_accuracy", "zoo_hash"]
 
 
 def train_accuracy(
+    zoo_or_path: Zoo | str | os.PathLike[str], out: str | os.PathLike[str], **arguments: Any
+) -> dict[str, Any]:
+    """`train` for accuracy prediction (`gmn_tf.tasks.accuracy`); arguments, returns and errors as there."""
+    return train(AccuracyTask(), zoo_or_path, out, **arguments)
+
+
+def train(
+    task: Task,
     zoo_or_path: Zoo | str | os.PathLike[str],
     out: str | os.PathLike[str],
     *,
@@ -42,6 +52,7 @@ def train_accuracy(
     left alone. Methods that are not models on graphs (`gmn_tf.models.registry.FIT`) are fitted in one go.
 
     Args:
+        task: what it trains for.
         zoo_or_path: a zoo, or where `gmn_tf.zoo.opening.open_zoo` finds one. What trains on one zoo again and
             again opens it once: its networks are converted once then.
         out: the run's folder: config.json, best.weights.h5 (best.npz for a fitted method), history.csv,
@@ -58,7 +69,7 @@ def train_accuracy(
 
     Returns:
         {"run", "method", "setting", "parameters", "epochs", "best_epoch", "steps", "networks_seen",
-        "edges_seen", "training_seconds", "validation": {"loss", "r2", "tau", "mae"}, "finished", "trained"};
+        "edges_seen", "training_seconds", "validation": the task's figures, "finished", "trained"};
         all but "run" and "trained" are in summary.json too. Seconds are wall-clock, compilation and
         validation included, summed over all starts.
 
@@ -66,17 +77,18 @@ def train_accuracy(
         RunError: a setting is out of range, or the folder holds something else or a run of other settings.
         ZooError: the zoo cannot be used, or lacks the setting.
     """
-    chosen = change(settings or Settings.of(changes.get("method", Settings.method)), **changes)
+    default = settings or Settings.of(changes.get("method", Settings.method), task.name)
+    chosen = change(default, task=task.name, **changes)
     if time_limit is not None and time_limit <= 0:
         raise RunError(f"received time_limit={time_limit}, expected seconds, more than 0")
-    entry = registry.method(chosen.method)
+    entry = registry.method(chosen.method, task.name)
     run = Path(out)
     if not entry.on_graphs:
         zoo = zoo_or_path if isinstance(zoo_or_path, Zoo) else open_zoo(zoo_or_path)
-        return fitted.train(zoo, run, chosen, config_of(zoo, chosen), say=say)
+        return fitted.train(zoo, run, chosen, config_of(zoo, chosen, task), task=task, say=say)
     placement = place(strategy, replicas=replicas, jit_compile=jit_compile)
     zoo = zoo_or_path if isinstance(zoo_or_path, Zoo) else open_zoo(zoo_or_path)
-    config = config_of(zoo, chosen)
+    config = config_of(zoo, chosen, task)
     found = open_run(run, config, write=placement.is_chief)
     state = (State.load(run) if found else None) or State()
     if state.finished and not state.best_epoch:
@@ -86,11 +98,21 @@ def train_accuracy(
         return summary(run, state, chosen, trained=False)
     if state.epoch:
         say(f"{run} goes on after epoch {state.epoch} of {chosen.epochs}.")
-    loop.train(zoo, run, state, chosen, config["model"], placement, time_limit=time_limit, progress=progress)
+    loop.train(
+        zoo,
+        run,
+        state,
+        chosen,
+        config["model"],
+        placement,
+        task=task,
+        time_limit=time_limit,
+        progress=progress,
+    )
     return summary(run, state, chosen, trained=True)
 
 
-def change(settings: Settings, **changes: Any) -> Settings:
+def change(settings: Settings, *, task: str = ACCURACY, **changes: Any) -> Settings:
     """Settings with single fields replaced; names that are no field go into the model's arguments."""
     if changes.get("method", settings.method) != settings.method:
         raise RunError(
@@ -98,7 +120,7 @@ def change(settings: Settings, **changes: Any) -> Settings:
             "those of one method: start from Settings.of(method)"
         )
     fields = {field.name for field in dataclasses.fields(Settings)} - {"model"}
-    arguments = registry.method(settings.method).arguments()
+    arguments = registry.method(settings.method, task).arguments()
     own = {name: value for name, value in changes.items() if name in fields}
     model = {**settings.model, **changes.get("model", {})}
     for name, value in changes.items():
@@ -118,15 +140,21 @@ def change(settings: Settings, **changes: Any) -> Settings:
     return dataclasses.replace(settings, **own, model=model)
 
 
-def config_of(zoo: Zoo, settings: Settings) -> dict[str, Any]:
+def config_of(zoo: Zoo, settings: Settings, task: Task | None = None) -> dict[str, Any]:
     """The configuration that a run of these settings has, with all arguments of the model spelled out.
 
     Two runs are the same where it is the same. Fitted methods name the training settings they use alone.
 
+    Args:
+        zoo: what it is trained on.
+        settings: of the run.
+        task: by default accuracy prediction.
+
     Raises:
         RunError: the model does not take its arguments.
     """
-    entry = registry.method(settings.method)
+    task = task or AccuracyTask()
+    entry = registry.method(settings.method, task.name)
     plain = dataclasses.asdict(settings)
     model = plain.pop("model")
     try:
@@ -134,10 +162,8 @@ def config_of(zoo: Zoo, settings: Settings) -> dict[str, Any]:
             used = {"method", "setting", "seed", *entry.arguments()}
             plain = {name: value for name, value in plain.items() if name in used}
             fitted.build(entry, plain, model)
-            return configuration(zoo, plain, model)
-        built = entry.load()(
-            1, output="graph", num_channels=settings.channels, name="metanetwork", **settings.model
-        )
+            return configuration(zoo, task, plain, model)
+        built = task.build(entry, channels=settings.channels, model=settings.model)
     except TypeError as error:
         raise RunError(f"received {settings.method} settings {settings.model}: {error}") from error
-    return configuration(zoo, plain, built.get_config())
+    return configuration(zoo, task, plain, built.get_config())

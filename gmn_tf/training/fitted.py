@@ -12,10 +12,10 @@ import numpy as np
 
 from gmn_tf.errors import RunError
 from gmn_tf.models.registry import Method, method
-from gmn_tf.tasks import accuracy
-from gmn_tf.training import files, judge
+from gmn_tf.training import files
 from gmn_tf.training.folder import SUMMARY, open_run, write_history
 from gmn_tf.training.settings import Settings
+from gmn_tf.training.task import ACCURACY, Task
 
 if TYPE_CHECKING:
     from gmn_tf.zoo.store import Zoo
@@ -49,10 +49,16 @@ def build(entry: Method, settings: dict[str, Any], model: dict[str, Any]) -> Fit
 
 
 def train(
-    zoo: Zoo, run: Path, settings: Settings, config: dict[str, Any], *, say: Callable[[str], None]
+    zoo: Zoo,
+    run: Path,
+    settings: Settings,
+    config: dict[str, Any],
+    *,
+    task: Task,
+    say: Callable[[str], None],
 ) -> dict[str, Any]:
-    """Fits the method and writes the run; returns what `train_accuracy` does."""
-    entry = method(settings.method)
+    """Fits the method and writes the run; returns what `gmn_tf.training.fit.train` does."""
+    entry = method(settings.method, task.name)
     open_run(run, config)
     if (run / SUMMARY).exists():
         say(f"{run} is finished already: {entry.title} is fitted. Nothing to do.")
@@ -73,7 +79,7 @@ def train(
         "networks_seen": fitted.settings.get("networks_seen", len(train)),
         "edges_seen": None,
         "training_seconds": round(seconds, 2),
-        "validation": judge.figures(accuracy.targets(zoo.table, validation), accuracy.logit(predicted)),
+        "validation": task.figures(task.targets(zoo, validation), task.answers(predicted)),
         "finished": "fitted",
         "chosen": fitted.settings,
     }
@@ -96,6 +102,7 @@ def load(folder: Path, config: dict[str, Any]) -> Fitted:
     try:
         with np.load(path, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
-        return method(config["settings"]["method"]).load().from_state(arrays)
+        entry = method(config["settings"]["method"], config.get("task", ACCURACY))
+        return entry.load().from_state(arrays)
     except (OSError, ValueError, KeyError, TypeError, IndexError, EOFError, zipfile.BadZipFile) as error:
         raise RunError(f"{path} cannot be read ({error}): it is damaged, train again") from error

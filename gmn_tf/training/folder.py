@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from gmn_tf.errors import RunError, SchemaError
 from gmn_tf.graph import schema
-from gmn_tf.tasks import accuracy
 from gmn_tf.training import files
 from gmn_tf.training.settings import ALL, METHOD
+from gmn_tf.training.task import Task, task_of
 
 if TYPE_CHECKING:
     from gmn_tf.zoo.store import Zoo
@@ -29,12 +29,13 @@ _LATER = {"method": METHOD, "setting": ALL}
 """Settings that runs of version 0.1 do not name, and what they were."""
 
 
-def configuration(zoo: Zoo, settings: dict[str, Any], model: dict[str, Any]) -> dict[str, Any]:
+def configuration(zoo: Zoo, task: Task, settings: dict[str, Any], model: dict[str, Any]) -> dict[str, Any]:
     """What `config.json` holds: settings without the model's arguments, which stand beside, all of them."""
     return {
         "run_version": RUN_VERSION,
         "schema_version": schema.SCHEMA_VERSION,
-        "task": accuracy.TASK,
+        "task": task.name,
+        **({"task_options": task.options} if task.options else {}),
         "zoo_hash": zoo_hash(zoo),
         "settings": settings,
         "model": model,
@@ -80,15 +81,16 @@ def read_config(folder: Path) -> dict[str, Any]:
     """The configuration of a run that shall be used.
 
     Raises:
-        RunError: it is no run, or a run of another version or task.
+        RunError: it is no run, or a run of another version or of an unknown task.
         SchemaError: it was trained on another version of the parameter graph's schema.
     """
     config = files.read_json(folder / CONFIG, "a training run: make one with gmn-tf train")
-    if config.get("run_version") != RUN_VERSION or config.get("task") != accuracy.TASK:
+    if config.get("run_version") != RUN_VERSION:
         raise RunError(
-            f"{folder} holds a run of version {config.get('run_version')} for the task "
-            f"{config.get('task')!r}, expected version {RUN_VERSION} for {accuracy.TASK!r}: train again"
+            f"{folder} holds a run of version {config.get('run_version')}, expected version {RUN_VERSION}: "
+            "train again"
         )
+    task_of(config)
     if config.get("schema_version") != schema.SCHEMA_VERSION:
         raise SchemaError(
             f"{folder} was trained on parameter graphs of schema {config.get('schema_version')}, "

@@ -12,16 +12,16 @@ import tf_keras
 
 from gmn_tf.training import files
 from gmn_tf.training.folder import write_history
-from gmn_tf.training.judge import figures, predictor
 from gmn_tf.training.population import Population
 from gmn_tf.training.settings import Settings
 from gmn_tf.training.state import State
 from gmn_tf.training.summary import write_summary
+from gmn_tf.training.task import Task
 
 BEST_WEIGHTS = "best.weights.h5"
 
 Listener = Callable[[dict[str, Any], np.ndarray], None]
-"""Gets an epoch's row of the history and the validation logits [n]."""
+"""Gets an epoch's row of the history and the model's answers for the validation networks."""
 
 
 class Keeper(tf_keras.callbacks.Callback):
@@ -31,9 +31,11 @@ class Keeper(tf_keras.callbacks.Callback):
         settings: of the run.
         run: its folder.
         state: what is known so far; changed in place.
-        validation: the validation networks and their accuracies [n].
+        validation: the validation networks and the task's targets for them.
         judge: a metanetwork like the one that is trained, outside of any strategy: it answers and is
             saved with the weights to be judged, so that no replica is disturbed.
+        task: of the run.
+        predict: the task's predictor with `judge`.
         steps: per epoch.
         write: whether this process writes the run's folder (the chief does).
         listeners: called after the state is safe on disk.
@@ -48,6 +50,8 @@ class Keeper(tf_keras.callbacks.Callback):
         state: State,
         validation: tuple[Population, np.ndarray],
         judge: Any,
+        task: Task,
+        predict: Callable[[Population], np.ndarray],
         steps: int,
         write: bool = True,
         listeners: tuple[Listener, ...] = (),
@@ -56,7 +60,7 @@ class Keeper(tf_keras.callbacks.Callback):
         super().__init__()
         self.settings, self.run, self.state = settings, run, state
         self.validation, self.judge, self.steps = validation, judge, steps
-        self.predict = predictor(judge, channels=settings.channels)
+        self.task, self.predict = task, predict
         self.write, self.listeners, self.deadline = write, listeners, deadline
         self._began = time.monotonic()
 
@@ -74,8 +78,8 @@ class Keeper(tf_keras.callbacks.Callback):
             judged = self.model.get_weights()
             self.model.set_weights(weights)
         self.judge.set_weights(judged)
-        logits = self.predict(population)
-        found = figures(targets, logits)
+        answers = self.predict(population)
+        found = self.task.figures(targets, answers)
 
         state.epoch = epoch + 1
         state.weights = weights
@@ -105,7 +109,7 @@ class Keeper(tf_keras.callbacks.Callback):
             state.save(self.run)
             publish(self.run, state, self.judge, settings)
         for listener in self.listeners:
-            listener(row, logits)
+            listener(row, answers)
 
 
 def publish(run: Path, state: State, judge: Any, settings: Settings) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from gmn_tf.errors import RunError
 from gmn_tf.models import registry
-from gmn_tf.tasks import accuracy
 from gmn_tf.training import pipeline
 from gmn_tf.training.plan import Planner
 from gmn_tf.training.population import Population
@@ -16,6 +15,7 @@ from gmn_tf.training.settings import Settings, optimizer
 from gmn_tf.training.state import State
 from gmn_tf.training.strategy import Placement
 from gmn_tf.training.summary import num_parameters
+from gmn_tf.training.task import ACCURACY, Task
 
 if TYPE_CHECKING:
     from gmn_tf.zoo.store import Zoo
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 LOGS = "logs"
 
 
-def build_model(method: str, config: dict[str, Any]) -> Any:
+def build_model(method: str, config: dict[str, Any], *, task: str = ACCURACY) -> Any:
     """The model of a run's `config["model"]`, untrained, with all its variables."""
-    return registry.method(method).load().from_config(config)
+    return registry.method(method, task).load().from_config(config)
 
 
 def train(
@@ -36,6 +36,7 @@ def train(
     model_config: dict[str, Any],
     placement: Placement,
     *,
+    task: Task,
     time_limit: float | None,
     progress: bool,
 ) -> None:
@@ -51,22 +52,23 @@ def train(
     train, validation = (zoo.indices(part, settings.setting) for part in ("train", "validation"))
     population = Population.from_zoo(zoo, train, channels=settings.channels, augment=settings.augment)
     judged = Population.from_zoo(zoo, validation, channels=settings.channels)
-    targets, judged_targets = (accuracy.targets(zoo.table, part) for part in (train, validation))
+    targets, judged_targets = (task.targets(zoo, part) for part in (train, validation))
     planner = Planner(
         population.num_edges, settings.batch_size, replicas=placement.replicas, seed=settings.seed
     )
     budget = planner.budget(population.num_nodes, epochs=settings.epochs)
 
-    judge = build_model(settings.method, model_config)
+    judge = build_model(settings.method, model_config, task=task.name)
     tf_keras.utils.set_random_seed(settings.seed)
     with placement.strategy.scope():
-        model = build_model(settings.method, model_config)
+        own = build_model(settings.method, model_config, task=task.name)
         if not state.epoch:
-            model.adapt(pipeline.batches(population, batch_size=32))
+            own.adapt(pipeline.batches(population, batch_size=32))
+        model = task.trained(own, zoo)
         steps = planner.steps
         model.compile(
             optimizer(settings, settings.epochs * steps, jit_compile=placement.jit_compile),
-            loss=accuracy.loss(),
+            loss=task.loss(),
             jit_compile=placement.jit_compile,
         )
         model.optimizer.build(model.trainable_variables)
@@ -83,13 +85,15 @@ def train(
 
     listeners: tuple[Board, ...] = ()
     if placement.is_chief:
-        listeners = (Board(run / LOGS, judged_targets, epochs=settings.epochs),)
+        listeners = (Board(run / LOGS, task, judged_targets, epochs=settings.epochs),)
     keeper = Keeper(
         settings,
         run=run,
         state=state,
         validation=(judged, judged_targets),
         judge=judge,
+        task=task,
+        predict=task.predictor(judge, zoo, channels=settings.channels),
         steps=steps,
         write=placement.is_chief,
         listeners=listeners,
@@ -98,13 +102,14 @@ def train(
     callbacks: list[Any] = [keeper]
     bar = None
     if progress and placement.is_chief:
-        bar = Bar(settings, steps=steps, first_epoch=state.epoch, rows=state.history)
+        bar = Bar(settings, task.shown, steps=steps, first_epoch=state.epoch, rows=state.history)
         callbacks.append(bar)
     arguments = (population, targets, planner, budget)
+    options = {"first_epoch": state.epoch, "with_slots": task.with_slots}
     if placement.distributed:
-        dataset = pipeline.distributed_dataset(placement.strategy, *arguments, first_epoch=state.epoch)
+        dataset = pipeline.distributed_dataset(placement.strategy, *arguments, **options)
     else:
-        dataset = pipeline.training_dataset(*arguments, first_epoch=state.epoch)
+        dataset = pipeline.training_dataset(*arguments, **options)
     try:
         model.fit(
             dataset,

@@ -29,6 +29,9 @@ _EDGE_COLUMNS = (
 )
 _SIZES = "sizes"
 
+PLACES, ARCHITECTURE = "places", "architecture"
+"""Where the edges' values lie in flat weights, beside the graph: it is not for the metanetwork to see."""
+
 Columns = dict[str, dict[str, np.ndarray]]
 """Columns of a batch: {"nodes": {..., "sizes"}, "edges": {..., "value", "sizes"}}."""
 
@@ -39,6 +42,7 @@ def collate(
     *,
     budget: Budget | None = None,
     variants: np.ndarray | None = None,
+    with_slots: bool = False,
 ) -> Columns:
     """The networks `members` as the columns of one scalar GraphTensor, a component each.
 
@@ -48,6 +52,9 @@ def collate(
         budget: pads to these sizes: components without nodes behind the networks, and a last one that
             holds the padding nodes and edges (all labels 0, values 0). `None` adds nothing.
         variants: int [k], which variant of each network; by default the networks themselves.
+        with_slots: adds {PLACES: {"slot": int32 [edges, channels], the place of each value in its network's
+            flat weights, negative where there is none; "architecture": int32 [components], the number
+            that the networks' zoo gives their architecture}}.
     """
     structures = [population.structure(int(member)) for member in members]
     node_sizes = np.array([s.num_nodes for s in structures], np.int32)
@@ -61,6 +68,10 @@ def collate(
     edges[schema.VALUE] = np.concatenate(
         [population.values(int(m), variant=int(v)) for m, v in zip(members, chosen, strict=True)]
     )
+    places = {}
+    if with_slots:
+        parts = [s.slots[int(v) % s.num_variants] for s, v in zip(structures, chosen, strict=True)]
+        places = {schema.SLOT: np.concatenate(parts), ARCHITECTURE: population.architectures[members]}
     if budget is not None:
         total = int(node_sizes.sum())
         nodes = {name: _pad(column, budget.nodes, 0) for name, column in nodes.items()}
@@ -70,9 +81,15 @@ def collate(
         }
         node_sizes = _pad_sizes(node_sizes, budget.components, budget.nodes)
         edge_sizes = _pad_sizes(edge_sizes, budget.components, budget.edges)
+        if places:
+            places = {
+                schema.SLOT: _pad(places[schema.SLOT], budget.edges, schema.NO_SLOT),
+                ARCHITECTURE: _pad(places[ARCHITECTURE], budget.components, 0),
+            }
     return {
         schema.NODE_SET: {**nodes, _SIZES: node_sizes},
         schema.EDGE_SET: {**edges, _SIZES: edge_sizes},
+        **({PLACES: places} if places else {}),
     }
 
 
@@ -97,27 +114,31 @@ def training_dataset(
     budget: Budget,
     *,
     first_epoch: int = 0,
+    with_slots: bool = False,
     replicas: range | None = None,
 ) -> tf.data.Dataset:
     """Endless batches, epoch after epoch from `first_epoch`, as (GraphTensor, target, weight).
 
     Args:
         population: the training networks.
-        targets: float [n].
+        targets: float [n, ...].
         planner: which networks go where.
         budget: padded size of one replica's batch.
         first_epoch: number of the first epoch; `planner.steps` global batches later the next begins.
+        with_slots: (GraphTensor, places) in the GraphTensor's place, see `collate`.
         replicas: the replicas this dataset feeds (default: all). Each global batch gives one element per
             replica, in order.
 
     Returns:
-        A dataset of GraphTensors with `budget.components` components; target float32 [components, 1]; weight
-        float32 [components]: 1 / (networks in the global batch) for a network and 0 for padding.
+        A dataset of GraphTensors with `budget.components` components; target float32 [components, 1], or
+        [components, ...] where targets have more axes; weight float32 [components]: 1 / (networks in the
+        global batch) for a network and 0 for padding.
     """
     import tensorflow as tf
 
     fed = range(planner.replicas) if replicas is None else replicas
     targets = np.asarray(targets, np.float32)
+    targets = targets.reshape(len(targets), *(targets.shape[1:] or (1,)))
     epoch = functools.lru_cache(maxsize=2)(planner.epoch)
     variants = functools.lru_cache(maxsize=2)(planner.variants)
 
@@ -125,18 +146,22 @@ def training_dataset(
         step, replica = divmod(int(position), len(fed))
         number, step = divmod(step, planner.steps)
         number += first_epoch
-        return _element(population, targets, epoch(number)[step], fed[replica], budget, variants(number))
+        batch = epoch(number)[step]
+        return _element(
+            population, targets, batch, fed[replica], budget, variants(number), with_slots=with_slots
+        )
 
     like = element(0)
     types = [array.dtype for array in tf.nest.flatten(like)]
 
-    def load(position: tf.Tensor) -> tuple[tfgnn.GraphTensor, tf.Tensor, tf.Tensor]:
+    def load(position: tf.Tensor) -> tuple[Any, tf.Tensor, tf.Tensor]:
         # One call for all columns: `from_generator` takes four times as long for the same arrays.
         arrays = tf.numpy_function(lambda i: tf.nest.flatten(element(i)), [position], types)
         for array, example in zip(arrays, tf.nest.flatten(like), strict=True):
             array.set_shape(example.shape)
         columns, target, weight = tf.nest.pack_sequence_as(like, arrays)
-        return to_graph_tensor(columns), target, weight
+        graph = to_graph_tensor(columns)
+        return (graph, columns[PLACES]) if with_slots else graph, target, weight
 
     return tf.data.Dataset.counter().map(load).prefetch(4)
 
@@ -149,6 +174,7 @@ def distributed_dataset(
     budget: Budget,
     *,
     first_epoch: int = 0,
+    with_slots: bool = False,
 ) -> Any:
     """`training_dataset` under a strategy: every replica gets its part of the same global batches."""
 
@@ -161,6 +187,7 @@ def distributed_dataset(
             planner,
             budget,
             first_epoch=first_epoch,
+            with_slots=with_slots,
             replicas=range(first, first + share),
         )
 
@@ -174,33 +201,43 @@ def _element(
     replica: int,
     budget: Budget,
     variants: np.ndarray,
+    *,
+    with_slots: bool,
 ) -> tuple[Columns, np.ndarray, np.ndarray]:
     members = batch[replica]
-    target = np.zeros((budget.components, 1), np.float32)
+    target = np.zeros((budget.components, *targets.shape[1:]), np.float32)
     weight = np.zeros(budget.components, np.float32)
-    target[: len(members), 0] = targets[members]
+    target[: len(members)] = targets[members]
     weight[: len(members)] = 1.0 / sum(len(part) for part in batch)
     if not len(members):
-        return _empty(population, budget), target, weight
-    return collate(population, members, budget=budget, variants=variants[members]), target, weight
+        return _empty(population, budget, with_slots=with_slots), target, weight
+    columns = collate(population, members, budget=budget, variants=variants[members], with_slots=with_slots)
+    return columns, target, weight
 
 
-def _empty(population: Population, budget: Budget) -> Columns:
+def _empty(population: Population, budget: Budget, *, with_slots: bool) -> Columns:
     """A batch of padding alone, for a replica that a short global batch leaves without networks."""
-    like = collate(population, np.arange(1), budget=None)
+    like = collate(population, np.arange(1), budget=None, with_slots=with_slots)
+    places = like.pop(PLACES, {})
+    if places:
+        places = {
+            schema.SLOT: _pad(places[schema.SLOT][:0], budget.edges, schema.NO_SLOT),
+            ARCHITECTURE: np.zeros(budget.components, np.int32),
+        }
     blank = {
         kind: {name: column[:0] for name, column in columns.items() if name != _SIZES}
         for kind, columns in like.items()
     }
     none = np.zeros(0, np.int32)
     rows = {schema.NODE_SET: budget.nodes, schema.EDGE_SET: budget.edges}
-    return {
+    empty = {
         kind: {
             **{name: _pad(column, rows[kind], 0) for name, column in columns.items()},
             _SIZES: _pad_sizes(none, budget.components, rows[kind]),
         }
         for kind, columns in blank.items()
     }
+    return {**empty, PLACES: places} if places else empty
 
 
 def _pad(column: np.ndarray, rows: int, fill: int) -> np.ndarray:

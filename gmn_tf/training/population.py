@@ -25,13 +25,21 @@ class Population:
         structures: one per architecture.
         kinds: int [n], the structure of each network.
         num_nodes, num_edges: int [n], sizes of each network's graph.
+        architectures: int32 [n], the number of each network's architecture in its zoo; without a zoo, in
+            `structures`.
     """
 
     def __init__(
-        self, structures: Sequence[Structure], kinds: np.ndarray, weights: Callable[[int], np.ndarray]
+        self,
+        structures: Sequence[Structure],
+        kinds: np.ndarray,
+        weights: Callable[[int], np.ndarray],
+        *,
+        architectures: np.ndarray | None = None,
     ) -> None:
         self.structures = list(structures)
         self.kinds = np.asarray(kinds, np.int64)
+        self.architectures = np.asarray(kinds if architectures is None else architectures, np.int32)
         self._weights = weights
         self.num_nodes = np.array([s.num_nodes for s in self.structures], np.int64)[self.kinds]
         self.num_edges = np.array([s.num_edges for s in self.structures], np.int64)[self.kinds]
@@ -65,7 +73,12 @@ class Population:
             stored.append(weights)
             structures.append(_structure(zoo, int(architecture), channels, augment))
         kinds = kinds.ravel()
-        return cls(structures, kinds, lambda i: stored[kinds[i]][rows[i]])
+        return cls(
+            structures,
+            kinds,
+            lambda i: stored[kinds[i]][rows[i]],
+            architectures=architectures[kinds],
+        )
 
     @classmethod
     def from_graphs(cls, networks: Sequence[tuple[Graph, np.ndarray]], *, channels: int = 1) -> Population:

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tf_keras
 
-from gmn_tf.tasks import accuracy
 from gmn_tf.training.settings import Settings
+from gmn_tf.training.task import Task
 
 
 class Bar(tf_keras.callbacks.Callback):
-    """One bar over all steps of the run, with the last epoch's figures beside it."""
+    """One bar over all steps of the run, with the last epoch's figures beside it (`Task.shown`)."""
 
     def __init__(
-        self, settings: Settings, *, steps: int, first_epoch: int, rows: list[dict[str, Any]]
+        self,
+        settings: Settings,
+        shown: Mapping[str, str],
+        *,
+        steps: int,
+        first_epoch: int,
+        rows: list[dict[str, Any]],
     ) -> None:
         super().__init__()
+        self.shown = shown
         self.settings, self.steps, self.epoch, self.rows = settings, steps, first_epoch, rows
         self.bar: Any = None
         self.task: Any = None
@@ -34,7 +42,7 @@ class Bar(tf_keras.callbacks.Callback):
             self._title(),
             total=self.settings.epochs * self.steps,
             completed=self.epoch * self.steps,
-            figures=_figures(self.rows[-1]) if self.rows else "compiling",
+            figures=self._figures(self.rows[-1]) if self.rows else "compiling",
         )
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
@@ -43,10 +51,10 @@ class Bar(tf_keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self.epoch = epoch + 1
         row = self.rows[-1]
-        self.bar.update(self.task, description=self._title(), figures=_figures(row))
+        self.bar.update(self.task, description=self._title(), figures=self._figures(row))
         if not self.bar.console.is_terminal:
             self.bar.console.print(
-                f"epoch {row['epoch']}/{self.settings.epochs}  {_figures(row)}", highlight=False
+                f"epoch {row['epoch']}/{self.settings.epochs}  {self._figures(row)}", highlight=False
             )
 
     def on_train_end(self, logs: Any = None) -> None:
@@ -60,24 +68,22 @@ class Bar(tf_keras.callbacks.Callback):
     def _title(self) -> str:
         return f"epoch {min(self.epoch + 1, self.settings.epochs)}/{self.settings.epochs}"
 
-
-def _figures(row: dict[str, Any]) -> str:
-    return (
-        f"loss {row['loss']:.4f}  val loss {row['val_loss']:.4f}  "
-        f"R2 {row['val_r2']:.3f}  tau {row['val_tau']:.3f}" + (" *" if row["best"] else "")
-    )
+    def _figures(self, row: dict[str, Any]) -> str:
+        words = [f"loss {row['loss']:.4f}", f"val loss {row['val_loss']:.4f}"]
+        words += [f"{title} {row[f'val_{name}']:.3f}" for name, title in self.shown.items()]
+        return "  ".join(words) + (" *" if row["best"] else "")
 
 
 class Board:
-    """TensorBoard: losses, R2, tau, error, learning rate, and now and then predicted against true."""
+    """TensorBoard: losses, the task's figures, learning rate, and now and then the task's picture."""
 
-    def __init__(self, folder: Path, targets: np.ndarray, *, epochs: int, every: int = 5) -> None:
+    def __init__(self, folder: Path, task: Task, targets: np.ndarray, *, epochs: int, every: int = 5) -> None:
         import tensorflow as tf
 
         self.writer = tf.summary.create_file_writer(str(folder))
-        self.targets, self.epochs, self.every = targets, epochs, every
+        self.task, self.targets, self.epochs, self.every = task, targets, epochs, every
 
-    def __call__(self, row: dict[str, Any], logits: np.ndarray) -> None:
+    def __call__(self, row: dict[str, Any], answers: np.ndarray) -> None:
         """A listener of `Keeper`."""
         import tensorflow as tf
 
@@ -89,9 +95,10 @@ class Board:
             tf.summary.scalar("train/loss", row["loss"])
             tf.summary.scalar("train/learning_rate", row["learning_rate"])
             if epoch % self.every == 0 or epoch == self.epochs or epoch == 1:
-                png = scatter(self.targets, {"validation": accuracy.probability(logits)}, f"epoch {epoch}")
-                image = tf.io.decode_png(png, channels=3)
-                tf.summary.image("predicted against true", image[tf.newaxis])
+                png = self.task.picture(self.targets, answers, f"epoch {epoch}")
+                if png is not None:
+                    image = tf.io.decode_png(png, channels=3)
+                    tf.summary.image(self.task.judged_as, image[tf.newaxis])
         self.writer.flush()
 
 

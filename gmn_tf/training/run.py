@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,13 +13,13 @@ import numpy as np
 
 from gmn_tf.errors import RunError
 from gmn_tf.models import registry
-from gmn_tf.tasks import accuracy
-from gmn_tf.training import fitted, judge
+from gmn_tf.training import fitted
 from gmn_tf.training.folder import read_config
 from gmn_tf.training.keeper import BEST_WEIGHTS
 from gmn_tf.training.loop import build_model
 from gmn_tf.training.population import Population
 from gmn_tf.training.structure import Graph
+from gmn_tf.training.task import ACCURACY, Task, task_of
 
 if TYPE_CHECKING:
     from gmn_tf.zoo.store import Zoo
@@ -41,13 +42,9 @@ class Run:
     config: dict[str, Any]
     model: Any
 
-    def __post_init__(self) -> None:
-        if self.method.on_graphs:
-            self._predict = judge.predictor(self.model, channels=self.channels)
-
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Run:
-        """Opens the folder that `train_accuracy` wrote.
+        """Opens the folder that `gmn_tf.training.fit.train` wrote.
 
         Raises:
             RunError: it is no run, damaged, or has not finished an epoch.
@@ -55,13 +52,14 @@ class Run:
         """
         folder = Path(path)
         config = read_config(folder)
-        if not registry.method(config["settings"]["method"]).on_graphs:
+        name, task = config["settings"]["method"], config["task"]
+        if not registry.method(name, task).on_graphs:
             return cls(folder, config, fitted.load(folder, config))
         weights = folder / BEST_WEIGHTS
         if not weights.exists():
             raise RunError(f"{folder} has no {BEST_WEIGHTS}: no epoch is finished, let training go on")
         try:
-            model = build_model(config["settings"]["method"], config["model"])
+            model = build_model(name, config["model"], task=task)
             model.load_weights(str(weights))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RunError(f"{folder} cannot be read ({error}): it is damaged, train again") from error
@@ -74,7 +72,12 @@ class Run:
     @property
     def method(self) -> registry.Method:
         """What was trained."""
-        return registry.method(self.config["settings"]["method"])
+        return registry.method(self.config["settings"]["method"], self.task.name)
+
+    @functools.cached_property
+    def task(self) -> Task:
+        """What it was trained for."""
+        return task_of(self.config)
 
     @property
     def setting(self) -> str:
@@ -96,18 +99,30 @@ class Run:
         return int(self.config["settings"]["channels"])
 
     def predict(self, zoo: Zoo, indices: np.ndarray) -> np.ndarray:
-        """Predicted accuracies float64 [n] of the networks `indices` of a zoo."""
+        """What the task predicts of the networks `indices` of a zoo, [n, ...]: accuracies in float64, or what
+        edited networks show."""
         if not self.method.on_graphs:
             return np.asarray(self.model.predict(zoo, indices), np.float64)
-        return self._answer(Population.from_zoo(zoo, indices, channels=self.channels))
+        predict = self._predict
+        if self.task.name != ACCURACY:
+            predict = self.task.predictor(self.model, zoo, channels=self.channels)
+        population = Population.from_zoo(zoo, indices, channels=self.channels)
+        return self.task.predictions(predict(population))
 
     def predict_graphs(self, networks: Sequence[tuple[Graph, np.ndarray]]) -> np.ndarray:
         """Predicted accuracies float64 [n] of networks given as (ParameterGraph, flat weights).
 
         Raises:
-            RunError: the method is none on graphs.
+            RunError: the method is none on graphs, or the task another one.
         """
-        return self._answer(Population.from_graphs(networks, channels=self.channels))
+        if self.task.name != ACCURACY:
+            raise RunError(
+                f"received a run for the task {self.task.name!r}, expected one for {ACCURACY!r}: "
+                "networks without a zoo are edited by gmn_tf.editor.load_editor"
+            )
+        population = Population.from_graphs(networks, channels=self.channels)
+        return self.task.predictions(self._predict(population))
 
-    def _answer(self, population: Population) -> np.ndarray:
-        return accuracy.probability(self._predict(population))
+    @functools.cached_property
+    def _predict(self) -> Any:
+        return self.task.predictor(self.model, None, channels=self.channels)

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from gmn_tf.errors import RunError
-from gmn_tf.models.registry import METHODS, method
+from gmn_tf.models.registry import METHODS, is_method, method
 
 CHANNELS = 9
 """Values that an edge of the default metanetwork carries: a 3 x 3 kernel is one edge."""
@@ -17,10 +17,10 @@ METHOD, ALL = "gmn", "all"
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """Settings of an accuracy run. `Settings.of(name)` has the defaults of a method.
+    """Settings of a run. `Settings.of(name, task)` has the defaults of a task's method.
 
     Attributes:
-        method: what is trained, a name of `gmn_tf.models.registry.METHODS`.
+        method: what is trained, a name of `gmn_tf.models.registry.methods(task)`.
         setting: which of the zoo's splits into train, validation and test (`Zoo.settings`).
         epochs: passes over the training networks at most.
         batch_size: networks in a global batch.
@@ -54,18 +54,19 @@ class Settings:
     model: dict[str, Any] = dataclasses.field(default_factory=lambda: dict(METHODS[METHOD].model))
 
     @classmethod
-    def of(cls, name: str = METHOD, **changes: Any) -> Settings:
-        """The default settings of a method, single fields replaced.
+    def of(cls, name: str = METHOD, task: str = "accuracy", **changes: Any) -> Settings:
+        """The default settings of a task's method, single fields replaced.
 
         Raises:
             RunError: there is no such method, or a value is out of range.
         """
-        entry = method(name)
+        entry = method(name, task)
         fields: dict[str, Any] = {**entry.settings, "model": dict(entry.model), **changes}
         return cls(method=name, **fields)
 
     def __post_init__(self) -> None:
-        method(self.method)
+        if not is_method(self.method):
+            method(self.method)
         checks = {
             "epochs": self.epochs >= 1,
             "batch_size": self.batch_size >= 1,

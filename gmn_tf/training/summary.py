@@ -35,7 +35,9 @@ def facts(state: State, settings: Settings) -> dict[str, Any]:
         "networks_seen": times_epochs("networks"),
         "edges_seen": times_epochs("edges"),
         "training_seconds": round(state.seconds, 2) if state.plan else None,
-        "validation": {name: best.get(f"val_{name}") for name in ("loss", "r2", "tau", "mae")},
+        "validation": {
+            name.removeprefix("val_"): value for name, value in best.items() if name.startswith("val_")
+        },
         "finished": state.finished,
     }
 
