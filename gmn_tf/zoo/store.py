@@ -54,8 +54,8 @@ class Zoo:
             and checksums.
         table: one numpy column per name, each [number of networks]: "network", "architecture", "row" (its row
             in the weights file), "split" ("train", "validation", "test", or "none" for networks that are only
-            meant as `.keras` examples), "test_accuracy" (float32, fraction in [0, 1]) of classifiers, "family"
-            and "width" where the population has them, the hyper-parameters; of INRs see
+            meant as `.keras` examples), of classifiers "test_accuracy" (float32, fraction in [0, 1]),
+            "family" and "width" where the population has them, the hyper-parameters; of INRs see
             `gmn_tf.inr.generate`.
         architectures: each architecture as the JSON of its Keras 3 model.
         settings: names of the settings that have splits, see `gmn_tf.zoo.splits`; "all" is always there.
