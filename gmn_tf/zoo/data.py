@@ -59,6 +59,9 @@ def load_data(name: str) -> Data:
               test set, stratified, the same ones always.
             - "patches": patches of two photographs bundled with scikit-learn, 16 x 16 in colour, 10 classes;
               see `gmn_tf.zoo.patches`.
+            - "digits28": the digits enlarged to 28 x 28 by cubic splines.
+            - "patches32": patches of those photographs, 32 x 32 in colour, labelled by photograph; see
+              `gmn_tf.zoo.colour_patches`.
             - "mnist:PATH", "fashion_mnist:PATH", "cifar10:PATH": files in the forms that
               `gmn_tf.zoo.image_files` reads. Without ":PATH" the file is looked for where Keras keeps its
               data sets, `~/.keras/datasets` (or `$KERAS_HOME/datasets`).
@@ -123,7 +126,23 @@ def _patches() -> Arrays:
     return photograph_patches()
 
 
-_BUNDLED: dict[str, Callable[[], Arrays]] = {"digits": _digits, "patches": _patches}
+def _digits28() -> Arrays:
+    x_train, y_train, x_test, y_test = _digits()
+    return resizing.enlarge(x_train, 28), y_train, resizing.enlarge(x_test, 28), y_test
+
+
+def _patches32() -> Arrays:
+    from gmn_tf.zoo.colour_patches import colour_patches
+
+    return colour_patches()
+
+
+_BUNDLED: dict[str, Callable[[], Arrays]] = {
+    "digits": _digits,
+    "patches": _patches,
+    "digits28": _digits28,
+    "patches32": _patches32,
+}
 
 
 def _kept(labels: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from gmn_tf.errors import ZooError
 from gmn_tf.zoo import files
-from gmn_tf.zoo.data import Data
+from gmn_tf.zoo.data import Data, load_data
 from gmn_tf.zoo.families.architecture import Architecture
 from gmn_tf.zoo.hyper_parameters import sample_hyper_parameters
 from gmn_tf.zoo.plan import Plan
@@ -33,8 +34,15 @@ def is_finished(folder: Path, architecture: int) -> bool:
 def read_part(folder: Path, architecture: int) -> dict[str, Any]:
     """The record of a finished part: rows of the table, the Keras JSON, the weights file's fingerprint."""
     record = files.read_json(folder / part_file(architecture))
-    files.check(folder / files.weights_file(architecture), record["weights"])
+    files.check(folder / record.get("file", files.weights_file(architecture)), record["weights"])
     return record
+
+
+def maker(folder: Path, plan: dict[str, Any]) -> Callable[[int], None]:
+    """What makes the parts of a plan, by number; see `gmn_tf.zoo.workers`."""
+    found = Plan(**plan)
+    data = load_data(found.data)
+    return lambda number: train_part(folder, found, data, number)
 
 
 def train_part(folder: Path, plan: Plan, data: Data, number: int) -> None:

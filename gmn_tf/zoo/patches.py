@@ -33,7 +33,7 @@ TOLERANCE = 30.0
 """Degrees."""
 WARM, COOL = 30.0, -10.0
 
-_PHOTOGRAPHS = ("china.jpg", "flower.jpg")
+PHOTOGRAPHS = ("china.jpg", "flower.jpg")
 _SEED = 0
 
 
@@ -45,7 +45,7 @@ def photograph_patches() -> Arrays:
     from sklearn.datasets import load_sample_image
 
     found: dict[bool, list[tuple[np.ndarray, np.ndarray]]] = {False: [], True: []}
-    for name in _PHOTOGRAPHS:
+    for name in PHOTOGRAPHS:
         photograph = load_sample_image(name)
         for row in range(photograph.shape[0] // CELL):
             for column in range(photograph.shape[1] // CELL):

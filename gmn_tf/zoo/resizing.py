@@ -1,4 +1,4 @@
-"""Smaller images by averaging areas."""
+"""Smaller images by averaging areas, larger ones by splines."""
 
 from __future__ import annotations
 
@@ -32,6 +32,23 @@ def shrink(images: np.ndarray, size: int, *, where: str = "the images") -> np.nd
         return blocks.mean(axis=(2, 4), dtype=np.float32)
     rows, columns = _overlaps(height, size), _overlaps(width, size)
     return np.einsum("ah,nhwc,bw->nabc", rows, images, columns, optimize=True).astype(np.float32)
+
+
+def enlarge(images: np.ndarray, size: int) -> np.ndarray:
+    """Images of `size` pixels a side by cubic splines, cut to [0, 1]; corners of the image stay corners.
+
+    Args:
+        images: [n, side, side, channels], in [0, 1].
+        size: at least the side.
+
+    Returns:
+        float32 [n, size, size, channels].
+    """
+    from scipy.ndimage import zoom
+
+    scale = size / images.shape[1]
+    larger = zoom(images, (1.0, scale, scale, 1.0), order=3, mode="nearest", grid_mode=True)
+    return np.clip(larger, 0.0, 1.0).astype(np.float32)
 
 
 def _overlaps(old: int, new: int) -> np.ndarray:

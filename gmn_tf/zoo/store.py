@@ -29,16 +29,18 @@ _COLUMNS: dict[str, Callable[[str], Any]] = {
     "architecture": int,
     "row": int,
     "split": str,
-    "test_accuracy": float,
+    "test_accuracy": np.float32,
     "family": str,
     "width": int,
     "num_parameters": int,
+    "image": int,
+    "label": int,
     "optimizer": str,
     "steps": int,
     "augmentation": str,
 }
 """Other columns hold numbers (float32, NaN where empty) where all their entries are, and else text."""
-_REQUIRED = ("network", "architecture", "row", "split", "test_accuracy")
+_REQUIRED = ("network", "architecture", "row", "split")
 
 
 class Zoo:
@@ -52,8 +54,9 @@ class Zoo:
             and checksums.
         table: one numpy column per name, each [number of networks]: "network", "architecture", "row" (its row
             in the weights file), "split" ("train", "validation", "test", or "none" for networks that are only
-            meant as `.keras` examples), "test_accuracy" (float32, fraction in [0, 1]), "family" and "width"
-            where the population has them, the hyper-parameters.
+            meant as `.keras` examples), of classifiers "test_accuracy" (float32, fraction in [0, 1]),
+            "family" and "width" where the population has them, the hyper-parameters; of INRs see
+            `gmn_tf.inr.generate`.
         architectures: each architecture as the JSON of its Keras 3 model.
         settings: names of the settings that have splits, see `gmn_tf.zoo.splits`; "all" is always there.
     """
@@ -241,7 +244,6 @@ def _read_table(path: Path) -> dict[str, np.ndarray]:
             entries = [row[position] for row in rows]
             kind = _COLUMNS.get(name)
             columns[name] = np.array([kind(entry) for entry in entries]) if kind else typed_column(entries)
-        columns["test_accuracy"] = columns["test_accuracy"].astype(np.float32)
         return columns
     except (OSError, ValueError, IndexError) as error:
         if isinstance(error, ZooError):

@@ -1,4 +1,4 @@
-"""Trains the parts of a population in worker processes of one processor each.
+"""Makes the parts of a population in worker processes of one processor each.
 
 One part per processor is about twice as fast as one part on two processors, and a part comes out the same to
 the last bit however many workers there are.
@@ -7,6 +7,7 @@ the last bit however many workers there are.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import queue
@@ -16,13 +17,10 @@ import tempfile
 import threading
 from collections.abc import Generator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import gmn_tf
 from gmn_tf.errors import ZooError
-from gmn_tf.zoo.data import load_data
-from gmn_tf.zoo.parts import train_part
-from gmn_tf.zoo.plan import Plan
 
 
 def default_workers() -> int:
@@ -30,8 +28,18 @@ def default_workers() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def trained_parts(folder: Path, plan: Plan, missing: list[int], workers: int) -> Generator[int, None, None]:
-    """Trains the missing parts and yields the number of each when it is written.
+def made_parts(
+    module: str, folder: Path, plan: dict[str, Any], missing: list[int], workers: int
+) -> Generator[int, None, None]:
+    """Makes the missing parts and yields the number of each when it is written.
+
+    Args:
+        module: name of a module of this package with a function `maker(folder, plan)`, which answers the
+            function that makes the part of a number.
+        folder: where the parts go.
+        plan: the population's plan, as JSON takes it.
+        missing: numbers of the parts to make.
+        workers: processes, as many as there are parts at most.
 
     Raises:
         ZooError: a part could not be written, or a worker process died; the other workers are stopped.
@@ -40,7 +48,7 @@ def trained_parts(folder: Path, plan: Plan, missing: list[int], workers: int) ->
     for number in missing:
         todo.put(number)
     outcomes: queue.Queue[int | ZooError] = queue.Queue()
-    pool = [_Worker(folder, plan) for _ in range(min(workers, len(missing)))]
+    pool = [_Worker(module, folder, plan) for _ in range(min(workers, len(missing)))]
     try:
         for worker in pool:
             worker.start(todo, outcomes)
@@ -60,8 +68,8 @@ class _Worker:
     When this process dies, its input ends, and it ends after the part it is at.
     """
 
-    def __init__(self, folder: Path, plan: Plan) -> None:
-        order = json.dumps({"folder": os.fspath(folder.resolve()), "plan": plan.to_dict()})
+    def __init__(self, module: str, folder: Path, plan: dict[str, Any]) -> None:
+        order = json.dumps({"module": module, "folder": os.fspath(folder.resolve()), "plan": plan})
         package = os.fspath(Path(gmn_tf.__file__).parent.parent)
         paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = os.environ | {
@@ -80,7 +88,7 @@ class _Worker:
         )
 
     def start(self, todo: queue.Queue[int], outcomes: queue.Queue[int | ZooError]) -> None:
-        """Has parts trained, in a thread, until none is left; stops at the first that fails."""
+        """Has parts made, in a thread, until none is left; stops at the first that fails."""
         self._thread = threading.Thread(target=self._serve, args=(todo, outcomes), daemon=True)
         self._thread.start()
 
@@ -132,12 +140,11 @@ def _main(order: str) -> None:
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     job = json.loads(order)
-    plan = Plan(**job["plan"])
-    data = load_data(plan.data)
+    make = importlib.import_module(job["module"]).maker(Path(job["folder"]), job["plan"])
     for line in sys.stdin:
         error = None
         try:
-            train_part(Path(job["folder"]), plan, data, int(line))
+            make(int(line))
         except ZooError as problem:
             error = str(problem)
         answers.write(json.dumps({"error": error}) + "\n")

@@ -96,3 +96,21 @@ def test_colour_alone_halves_the_choices_and_shading_needs_more_than_a_mean(task
 
     assert 0.15 < right(lambda x: x.mean(axis=(1, 2))) < 0.35  # chance is .1
     assert 0.6 < right(lambda x: x.reshape(len(x), -1)) < 0.85  # kind 4 is not linear
+
+
+def test_colour_patches_are_apart_and_the_same_always():
+    from gmn_tf.zoo import colour_patches
+
+    data = load_data("patches32")
+    assert data.x_train.shape == (4000, 32, 32, 3) and data.x_test.shape == (1000, 32, 32, 3)
+    np.testing.assert_array_equal(np.bincount(data.y_train), [2000, 2000])
+    np.testing.assert_array_equal(np.bincount(data.y_test), [500, 500])
+    assert load_data("patches32").hash == data.hash
+    assert len({image.tobytes() for image in data.x_train}) > 3000  # not the same few
+    rows, columns = np.mgrid[:427, :640]
+    places = np.stack([rows, columns, np.zeros_like(rows)], axis=2)  # a photograph of its own coordinates
+    pixels = [
+        {tuple(place) for place in colour_patches._patches(places, test=test)[..., :2].reshape(-1, 2)}
+        for test in (False, True)
+    ]
+    assert not pixels[0] & pixels[1]

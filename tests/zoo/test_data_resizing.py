@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gmn_tf.errors import ZooError
-from gmn_tf.zoo.resizing import shrink
+from gmn_tf.zoo.resizing import enlarge, shrink
 
 
 def test_three_pixels_onto_two_by_hand():
@@ -39,3 +39,13 @@ def test_both_ways_agree_where_the_size_divides():
 def test_sizes_out_of_range_are_refused(size):
     with pytest.raises(ZooError, match=f"Received @{size} for x, whose images are 4 x 6: expected 1 to 4"):
         shrink(np.zeros((1, 4, 6, 1)), size, where="x")
+
+
+def test_enlarging_keeps_constants_slopes_and_axes():
+    flat = np.full((1, 8, 8, 2), 0.3)
+    np.testing.assert_allclose(enlarge(flat, 28), np.full((1, 28, 28, 2), 0.3), atol=1e-6)
+    # Pixel i of 8 covers [i, i + 1]; pixel j of 24 is at (j + 0.5) / 3 of those, so a slope stays a slope.
+    ramp = np.tile((np.arange(8.0) + 0.5) / 8.0, (8, 1))[np.newaxis, :, :, np.newaxis]
+    large = enlarge(ramp, 24)[0, :, :, 0]
+    np.testing.assert_allclose(large[5, 6:-6], (np.arange(24.0)[6:-6] + 0.5) / 24.0, atol=5e-3)
+    np.testing.assert_allclose(enlarge(ramp.transpose(0, 2, 1, 3), 24)[0, :, :, 0], large.T, atol=1e-6)
