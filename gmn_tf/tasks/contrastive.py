@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-PADDING = -1.0
-"""Number of what is no network."""
+PADDING = 0.0
+"""Number of what is no network; those of networks are others."""
 
 
 def nt_xent(projections: Any, numbers: Any, *, temperature: float) -> Any:

@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from gmn_tf.training.population import Population
     from gmn_tf.zoo.store import Zoo
 
-ACCURACY, EDIT = "accuracy", "edit"
+ACCURACY, EDIT, CLASSIFY, REPRESENT = "accuracy", "edit", "classify", "represent"
 
 _CLASSES = {
     ACCURACY: "gmn_tf.training.accuracy_task:AccuracyTask",
     EDIT: "gmn_tf.training.edit_task:EditTask",
+    CLASSIFY: "gmn_tf.training.classify_task:ClassifyTask",
+    REPRESENT: "gmn_tf.training.represent_task:RepresentTask",
 }
 
 
@@ -36,12 +38,14 @@ class Task(abc.ABC):
             names it shows them by.
         with_slots: whether the model that `fit` trains gets batches as (GraphTensor, places), see
             `gmn_tf.training.pipeline.collate`.
+        views: how often each network is in a batch, each time changed otherwise (`Settings.augment`).
         judged_as: what TensorBoard calls `picture`.
     """
 
     name: ClassVar[str]
     shown: ClassVar[Mapping[str, str]]
     with_slots: ClassVar[bool] = False
+    views: ClassVar[int] = 1
     judged_as: ClassVar[str] = "validation"
 
     @property
@@ -85,6 +89,11 @@ class Task(abc.ABC):
     def predictions(self, answers: np.ndarray) -> np.ndarray:
         """What users want of a network, from a model's answers."""
         return answers
+
+    def reader(self, model: Any, zoo: Zoo | None, *, channels: int) -> Callable[[Population], np.ndarray]:
+        """A function from a population to what users want of its networks, [n, ...]."""
+        predict = self.predictor(model, zoo, channels=channels)
+        return lambda population: self.predictions(predict(population))
 
     def picture(self, targets: np.ndarray, answers: np.ndarray, title: str) -> bytes | None:
         """A PNG for TensorBoard, or None."""
