@@ -23,9 +23,9 @@ class Baseline(tf.keras.Model):
 
     A subclass makes its layers after `super().__init__`, ends its constructor with `create_weights()`, and
     answers in `call(graph, training)`. One that has answers per edge as well says so by `answers_per_edge`,
-    has the arguments initial_step and relative_step of `GraphMetanetwork` and lets `stepped` apply them. One that
-    is to represent networks has `pooled`, and its `head` as `_head`. Values are normalised by (type, layer)
-    over the training networks as `GraphMetanetwork` does it: without that no baseline would be a fair one.
+    has the arguments initial_step and relative_step of `GraphMetanetwork` and lets `stepped` apply them. One
+    that is to represent networks has `pooled`, and its `head` as `_head`. Values are normalised by (type,
+    layer) over the training networks as `GraphMetanetwork` does it: no baseline would be a fair one without.
 
     Args:
         settings: the arguments of the subclass's constructor by name; they are its configuration.
@@ -97,9 +97,7 @@ class Baseline(tf.keras.Model):
         *hidden, last = self._head.layers
         state = self.pooled(graph)
         for layer in hidden:
-            state = (
-                layer(state, training=False) if isinstance(layer, tf.keras.layers.Dropout) else layer(state)
-            )
+            state = state if isinstance(layer, tf.keras.layers.Dropout) else layer(state)
         return last(state), state
 
     def size(self, graph: tfgnn.GraphTensor) -> tf.Tensor | None:

@@ -1,7 +1,7 @@
 """Classification: which class the function of a network belongs to, such as the digit that an INR depicts.
 
 The metanetwork gives a logit per class, softmax of them are the probabilities, and the loss is the
-cross-entropy of the true class, summed over the real networks of the global batch and divided by their number.
+cross-entropy of the true class, averaged over the real networks of the global batch.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Contrastive learning: two changed views of a network shall lie together, and apart from all others.
 
-SimCLR's loss (Chen et al. 2020, "A Simple Framework for Contrastive Learning of Visual Representations", section
-2.1, "NT-Xent") on projections of networks, as Lim et al. 2024 and Navon et al. 2023 learn representations of INRs.
+SimCLR's loss (Chen et al. 2020, "A Simple Framework for Contrastive Learning of Visual Representations",
+section 2.1, "NT-Xent") on projections of networks, as Navon et al. 2023 and Lim et al. 2024 learn
+representations of INRs.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ PADDING = 0.0
 def nt_xent(projections: Any, numbers: Any, *, temperature: float) -> Any:
     """Each view's loss, float [rows], in TensorFlow.
 
-        l_i = mean over its positives j of  -log( exp(s_ij / temperature) / sum_{k != i} exp(s_ik / temperature) )
+        l_i = mean over its positives j of  -log( exp(s_ij / t) / sum_{k != i} exp(s_ik / t) )
 
     s is the cosine of two projections; positives of a view are the other views of its network. Rows of
     padding have loss 0 and are nobody's negatives; so has a view without positives.
@@ -25,7 +26,7 @@ def nt_xent(projections: Any, numbers: Any, *, temperature: float) -> Any:
     Args:
         projections: float [rows, dim].
         numbers: float or int [rows], equal for views of one network; `PADDING` for no network.
-        temperature: more than 0.
+        temperature: t, more than 0.
     """
     import tensorflow as tf
 
@@ -47,8 +48,8 @@ def nt_xent(projections: Any, numbers: Any, *, temperature: float) -> Any:
 def loss(units: int, *, temperature: float) -> Any:
     """The tf_keras loss of one replica's components: `sum_c weight_c * l_c`.
 
-    Targets are the networks' numbers. Projections are [components, members * units]: every member of a
-    readout is taught by itself, their mean counts. Components whose weight is 0 must have the number `PADDING`.
+    Targets are the networks' numbers, `PADDING` for components whose weight is 0. Projections are
+    [components, members * units]: every member of a readout is taught by itself, their mean counts.
 
     Args:
         units: width of one projection.

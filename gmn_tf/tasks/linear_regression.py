@@ -9,7 +9,7 @@ import numpy as np
 from gmn_tf.errors import RunError
 
 PENALTIES = tuple(10.0**power for power in range(-6, 5))
-"""Of squared coefficients, features and targets standardised, per training row; the validation rows choose."""
+"""Of squared coefficients, features standardised, per training row; the validation rows choose."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -132,9 +132,9 @@ def training_dataset(
             replica, in order.
 
     Returns:
-        A dataset of GraphTensors with `views * (budget.components - 1) + 1` components; target float32 [components, 1], or
-        [components, ...] where targets have more axes; weight float32 [components]: 1 / (networks in the
-        global batch) for a network, divided by the number of views, and 0 for padding.
+        A dataset of GraphTensors with `views * (budget.components - 1) + 1` components; target float32
+        [components, 1], or [components, ...] where targets have more axes; weight float32 [components]:
+        1 / (networks in the global batch * views) for a network and 0 for padding.
     """
     import tensorflow as tf
 
