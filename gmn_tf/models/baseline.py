@@ -22,9 +22,10 @@ class Baseline(tf.keras.Model):
     """A model from parameter graphs to one answer per network, with the interface of `GraphMetanetwork`.
 
     A subclass makes its layers after `super().__init__`, ends its constructor with `create_weights()`, and
-    answers in `call(graph, training)`. One that has answers per edge as well says so by `answers_per_edge`, has
-    the arguments initial_step and relative_step of `GraphMetanetwork` and lets `stepped` apply them. Values are normalised by (type, layer) over the training networks as
-    `GraphMetanetwork` does it: without that no baseline would be a fair one.
+    answers in `call(graph, training)`. One that has answers per edge as well says so by `answers_per_edge`,
+    has the arguments initial_step and relative_step of `GraphMetanetwork`, and lets `stepped` apply them.
+    Values are normalised by (type, layer) over the training networks as `GraphMetanetwork` does it: without
+    that no baseline would be a fair one.
 
     Args:
         settings: the arguments of the subclass's constructor by name; they are its configuration.

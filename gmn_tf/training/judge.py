@@ -27,7 +27,7 @@ def predictor(model: Any, *, channels: int) -> Callable[[Population], np.ndarray
 
     def predict(population: Population) -> np.ndarray:
         logits = np.empty(len(population), np.float32)
-        for members in _parts(population.num_edges):
+        for members in parts(population.num_edges):
             graph = pipeline.to_graph_tensor(pipeline.collate(population, members))
             logits[members] = forward(graph).numpy()[:, 0]
         return logits
@@ -48,7 +48,8 @@ def figures(targets: np.ndarray, logits: np.ndarray) -> dict[str, float]:
     }
 
 
-def _parts(edges: np.ndarray) -> list[np.ndarray]:
+def parts(edges: np.ndarray) -> list[np.ndarray]:
+    """Networks in runs of at most about `MAX_EDGES` edges, from the edges [n] of each."""
     ends = np.cumsum(edges)
     part = (ends - edges) // MAX_EDGES
     return [np.flatnonzero(part == number) for number in np.unique(part)]

@@ -85,7 +85,7 @@ def train(
 
     listeners: tuple[Board, ...] = ()
     if placement.is_chief:
-        listeners = (Board(run / LOGS, task, judged_targets, epochs=settings.epochs),)
+        listeners = (Board(run / LOGS, task, zoo, validation, epochs=settings.epochs),)
     keeper = Keeper(
         settings,
         run=run,

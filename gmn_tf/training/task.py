@@ -37,12 +37,14 @@ class Task(abc.ABC):
         with_slots: whether the model that `fit` trains gets batches as (GraphTensor, places), see
             `gmn_tf.training.pipeline.collate`.
         judged_as: what TensorBoard calls `picture`.
+        picture_file: where in the run's folder the latest `picture` goes as well, or "".
     """
 
     name: ClassVar[str]
     shown: ClassVar[Mapping[str, str]]
     with_slots: ClassVar[bool] = False
     judged_as: ClassVar[str] = "validation"
+    picture_file: ClassVar[str] = ""
 
     @property
     def options(self) -> dict[str, Any]:
@@ -86,8 +88,8 @@ class Task(abc.ABC):
         """What users want of a network, from a model's answers."""
         return answers
 
-    def picture(self, targets: np.ndarray, answers: np.ndarray, title: str) -> bytes | None:
-        """A PNG for TensorBoard, or None."""
+    def picture(self, zoo: Zoo, indices: np.ndarray, answers: np.ndarray, title: str) -> bytes | None:
+        """A PNG for TensorBoard of the answers for networks `indices`, or None."""
         return None
 
 
