@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import gmn_tf
-from gmn_tf.errors import ZooError
+from gmn_tf.errors import GmnError, ZooError
 
 
 def default_workers() -> int:
@@ -145,7 +145,7 @@ def _main(order: str) -> None:
         error = None
         try:
             make(int(line))
-        except ZooError as problem:
+        except GmnError as problem:
             error = str(problem)
         answers.write(json.dumps({"error": error}) + "\n")
         answers.flush()

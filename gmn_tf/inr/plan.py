@@ -1,0 +1,106 @@
+"""What a population of INRs is to be: everything that decides its content."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from gmn_tf.errors import InrError
+from gmn_tf.inr.architecture import InrArchitecture
+from gmn_tf.inr.sources import Source
+from gmn_tf.zoo import store
+
+RECIPE_VERSION = 1
+_SPLIT_STREAM = 14  # of the seed
+_MIN_PART, _MAX_PART, _PARTS = 32, 256, 8
+
+
+@dataclasses.dataclass(frozen=True)
+class FitSettings:
+    """How each INR is fitted; the arguments of `gmn_tf.inr.fitting.fit_many` of the same names."""
+
+    steps: int
+    learning_rate: float
+    decay: str
+    target_psnr: float | None
+
+
+@dataclasses.dataclass(frozen=True)
+class InrPlan:
+    """The arguments that decide a population of INRs; two equal plans give the same zoo.
+
+    INR i is fitted to thing `i // per_image`, an image or a wave; the splits are drawn over things.
+    """
+
+    architecture: InrArchitecture
+    data: str = dataclasses.field(compare=False)  # where it lies; the hash says what it is
+    data_hash: str
+    size: int
+    seed: int
+    per_image: int
+    validation: int  # things
+    test: int
+    fit: FitSettings
+    recipe_version: int = RECIPE_VERSION
+    format_version: int = store.FORMAT_VERSION
+
+    def __post_init__(self) -> None:
+        if self.seed < 0 or self.per_image < 1 or self.size < 3 * self.per_image:
+            raise InrError(
+                f"Received size {self.size}, seed {self.seed}, per_image {self.per_image}: expected a seed of "
+                "0 or more, and INRs of at least 3 images, one for each split."
+            )
+        if self.size % self.per_image:
+            raise InrError(
+                f"Received size {self.size} with {self.per_image} INRs per image: expected a multiple of "
+                f"{self.per_image}."
+            )
+        if min(self.validation, self.test) < 1 or self.validation + self.test >= self.things:
+            raise InrError(
+                f"Received {self.validation} images for validation and {self.test} for test of {self.things}, "
+                "expected 1 or more for each, and some left for training."
+            )
+
+    @property
+    def things(self) -> int:
+        """Number of images or waves."""
+        return self.size // self.per_image
+
+    @property
+    def part(self) -> int:
+        """INRs in each part but the last."""
+        return min(max(-(-self.size // _PARTS), _MIN_PART), _MAX_PART)
+
+    def part_sizes(self) -> list[int]:
+        """INRs of each part."""
+        return [min(self.part, self.size - start) for start in range(0, self.size, self.part)]
+
+    def indices(self, part: int) -> np.ndarray:
+        """Numbers of the INRs of one part, rising."""
+        return np.arange(part * self.part, min((part + 1) * self.part, self.size))
+
+    def splits(self) -> np.ndarray:
+        """Split of every thing, [things]."""
+        names = [store.VALIDATION] * self.validation + [store.TEST] * self.test
+        names += [store.TRAIN] * (self.things - len(names))
+        return np.random.default_rng([self.seed, _SPLIT_STREAM]).permutation(names)
+
+    def columns(self, source: Source) -> dict[str, np.ndarray]:
+        """What each INR shows, and its split, as columns [size]."""
+        splits = self.splits()
+        columns = {"split": splits} | source.draw(splits, seed=self.seed)
+        return {name: np.repeat(values, self.per_image) for name, values in columns.items()}
+
+    def to_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self) | {"architecture": self.architecture.to_dict()}
+
+    @classmethod
+    def of_dict(cls, values: Any) -> InrPlan | None:
+        """The plan that `to_dict` gave; None where it is none."""
+        try:
+            architecture, fit = InrArchitecture.of_dict(values["architecture"]), FitSettings(**values["fit"])
+            return cls(**(values | {"architecture": architecture, "fit": fit}))
+        except (TypeError, ValueError, KeyError):
+            return None
