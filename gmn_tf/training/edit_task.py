@@ -10,6 +10,7 @@ import numpy as np
 from gmn_tf.errors import RunError
 from gmn_tf.inr import operations, zoos
 from gmn_tf.inr.coordinates import grid
+from gmn_tf.inr.targets import architecture_of
 from gmn_tf.models.registry import Method
 from gmn_tf.tasks import editing
 from gmn_tf.training.task import EDIT, Task
@@ -75,7 +76,7 @@ class EditTask(Task):
         from gmn_tf.training.edited_rendering import EditedRendering, Renderer
 
         height, width, _ = zoos.image_shape(zoo)
-        architectures = [zoos.architecture(zoo, number) for number in range(len(zoo.architectures))]
+        architectures = [architecture_of(zoo, number) for number in range(len(zoo.architectures))]
         return EditedRendering(model, Renderer(architectures, grid(height, width)), name="edited")
 
     def loss(self) -> Any:
@@ -105,13 +106,13 @@ class EditTask(Task):
         return editing.figures(editing.squared_errors(targets, answers))
 
     def picture(self, zoo: Zoo, indices: np.ndarray, answers: np.ndarray, title: str) -> bytes:
-        from gmn_tf.inr.gallery import gallery
+        from gmn_tf.inr.pictures import sheet
 
         first = np.asarray(indices)[:8]
         target = self.target_images(zoo, first)
         rows = {
             "before": zoos.renderings(zoo, first),
-            f"target: {self.operation}": target,
+            "target": target,
             "after": np.reshape(answers[: len(first)], target.shape),
         }
-        return gallery(rows, title=title)
+        return sheet(rows, title=f"{self.operation}, {title}" if title else self.operation)
