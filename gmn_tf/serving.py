@@ -146,14 +146,14 @@ class AccuracyServer(Server):
 class EditServer(Server):
     """The functions of an editor: the edited values of all edges, and of whole networks if it knows one.
 
-    Beside the signatures of `Server`, whose output is `EDITED`, float32 [E, 1] in the order of the edges given,
-    there is `WEIGHTS` where an architecture is told: flat weights [B, P] in the order of `model.get_weights()`
-    to edited ones.
+    Beside the signatures of `Server`, whose output is `EDITED`, float32 [E, 1] in the order of the edges
+    given, there is `WEIGHTS` where an architecture is told: flat weights [B, P] in the order of
+    `model.get_weights()` to edited ones.
 
     Args:
         model: a built metanetwork with one answer per edge and one value per edge.
-        structure: graph columns, as of `gmn_tf.training.structure.Structure`, of an architecture each of whose
-            weights is on one edge; None leaves `WEIGHTS` out.
+        structure: of an architecture each of whose weights is on one edge, a
+            `gmn_tf.training.structure.Structure` of 1 channel; None leaves `WEIGHTS` out.
     """
 
     def __init__(self, model: Any, *, structure: Any = None) -> None:
