@@ -82,10 +82,7 @@ def export(
     edits = run.task.name == EDIT
     distance = fit_distance(run, own) if own is not None and not edits else None
     server: serving.Server
-    if edits:
-        server = edit_server(run, own)
-    else:
-        server = serving.AccuracyServer(run.model, distance=distance)
+    server = edit_server(run, own) if edits else serving.AccuracyServer(run.model, distance=distance)
     metadata = {
         **_metadata(run, server),
         "evaluations": reports,

@@ -24,9 +24,9 @@ WEIGHTS_BEFORE, WEIGHTS_AFTER = "weights.npy", "edited.npy"
 _TEXT = """\
 # {name}
 
-A graph metanetwork that **edits** implicit neural representations (INRs) of pictures: given the weights of one
-it answers with weights whose INR shows the picture after the operation `{operation}`. Saved as a TensorFlow
-SavedModel.
+A graph metanetwork that **edits** implicit neural representations (INRs) of pictures: given the weights of
+one it answers with weights whose INR shows the picture after the operation `{operation}`. Saved as a
+TensorFlow SavedModel.
 
 ## What it was trained on
 {population}
@@ -58,8 +58,8 @@ loaded = tf.saved_model.load({name!r})
 {call}
 ```
 
-{weights}`{serving_default}` takes serialized `tf.Example`s, one network each, in TF-GNN's record layout. `{raw}`
-takes a batch of networks as one graph:
+{weights}`{serving_default}` takes serialized `tf.Example`s, one network each, in TF-GNN's record layout.
+`{raw}` takes a batch of networks as one graph:
 
 | input | type | shape |
 |---|---|---|
@@ -137,8 +137,8 @@ def edit_card(name: str, metadata: Mapping[str, Any], *, check: bool) -> str:
 def write_edit_check(folder: Path, run: Run, zoo: Zoo, *, count: int) -> None:
     """Writes the first networks of the zoo's test split, before and after, into a new folder.
 
-    Flat weights [n, P] of the first architecture that the split has. The changes are the metanetwork's own, apart
-    from what is served.
+    Flat weights [n, P] of the first architecture that the split has. The changes are the metanetwork's own,
+    apart from what is served.
     """
     folder.mkdir()
     test = zoo.indices("test")

@@ -16,6 +16,7 @@ from gmn_tf import cli
 from gmn_tf.graph import schema
 
 COMMANDS = ["inspect", "check", "zoo", "train", "train accuracy", "evaluate", "export", "predict", "rank"]
+COMMANDS += ["render"]
 
 
 @pytest.fixture

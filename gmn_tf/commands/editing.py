@@ -9,10 +9,10 @@ import typer
 
 from gmn_tf.commands import console
 from gmn_tf.commands.training import named_settings, silent, train
-from gmn_tf.models.registry import EDITORS
+from gmn_tf.models.registry import EDIT, EDITORS
 from gmn_tf.training.settings import Settings
 
-_DEFAULTS = Settings.of("gmn", "edit")
+_DEFAULTS = Settings.of("gmn", EDIT)
 _BASELINES = ", ".join(f"{name} ({entry.title})" for name, entry in list(EDITORS.items())[1:])
 
 
@@ -141,7 +141,7 @@ def edit(
     model: Annotated[
         str,
         typer.Option(
-            metavar="MODEL", help="The editor: an export, a run folder, or a name that comes with it."
+            metavar="MODEL", help="The editor: an export, a run folder, or a name that comes along."
         ),
     ],
     out: Annotated[Path, typer.Option(metavar="OUT.keras", help="The file to write.")],

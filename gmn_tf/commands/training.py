@@ -9,10 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from gmn_tf.commands import console
-from gmn_tf.models.registry import METHODS
+from gmn_tf.models.registry import EDIT, METHODS
 from gmn_tf.training.settings import Settings
-
-EDIT = "edit"
 
 _DEFAULTS = Settings()
 _BASELINES = ", ".join(f"{name} ({entry.title})" for name, entry in list(METHODS.items())[1:])

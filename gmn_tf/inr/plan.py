@@ -49,8 +49,8 @@ class InrPlan:
     def __post_init__(self) -> None:
         if self.seed < 0 or self.per_image < 1 or self.size < 3 * self.per_image:
             raise InrError(
-                f"Received size {self.size}, seed {self.seed}, per_image {self.per_image}: expected a seed of "
-                "0 or more, and INRs of at least 3 images, one for each split."
+                f"Received size {self.size}, seed {self.seed}, per_image {self.per_image}: expected a seed "
+                "of 0 or more, and INRs of at least 3 images, one for each split."
             )
         if self.size % self.per_image:
             raise InrError(
@@ -59,8 +59,8 @@ class InrPlan:
             )
         if min(self.validation, self.test) < 1 or self.validation + self.test >= self.things:
             raise InrError(
-                f"Received {self.validation} images for validation and {self.test} for test of {self.things}, "
-                "expected 1 or more for each, and some left for training."
+                f"Received {self.validation} images for validation and {self.test} for test of "
+                f"{self.things}: expected 1 or more for each, and some left for training."
             )
 
     @property

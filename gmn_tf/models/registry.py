@@ -26,6 +26,9 @@ from gmn_tf.errors import RunError
 
 GRAPH, FIT = "graph", "fit"
 
+ACCURACY, EDIT = "accuracy", "edit"
+"""The tasks."""
+
 _GIVEN = {"self", "kwargs", "units", "output", "num_channels", "seed", "name"}
 """Arguments that the task or the run determines."""
 
@@ -194,15 +197,15 @@ _EDITORS = (
 EDITORS: dict[str, Method] = {entry.name: entry for entry in _EDITORS}
 """The methods that edit networks, the metanetwork first."""
 
-_TABLES: dict[str, dict[str, Method]] = {"accuracy": METHODS, "edit": EDITORS}
+_TABLES: dict[str, dict[str, Method]] = {ACCURACY: METHODS, EDIT: EDITORS}
 
 
-def methods(task: str = "accuracy") -> dict[str, Method]:
+def methods(task: str = ACCURACY) -> dict[str, Method]:
     """All methods of a task by name, the metanetwork first."""
     return _TABLES[task]
 
 
-def method(name: str, task: str = "accuracy") -> Method:
+def method(name: str, task: str = ACCURACY) -> Method:
     """The method of a task that is called `name`.
 
     Raises:

@@ -11,12 +11,11 @@ import numpy as np
 
 from gmn_tf.errors import RunError
 from gmn_tf.models import registry
+from gmn_tf.models.registry import ACCURACY, EDIT
 
 if TYPE_CHECKING:
     from gmn_tf.training.population import Population
     from gmn_tf.zoo.store import Zoo
-
-ACCURACY, EDIT = "accuracy", "edit"
 
 _CLASSES = {
     ACCURACY: "gmn_tf.training.accuracy_task:AccuracyTask",
