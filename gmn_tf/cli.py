@@ -14,12 +14,12 @@ import typer
 from typer.core import TyperGroup
 
 import gmn_tf
-from gmn_tf.commands import inrs, models, populations, ranking, serving, training
+from gmn_tf.commands import editing, inrs, models, populations, ranking, serving, training
 from gmn_tf.errors import GmnError
 
 NO_SPACE = "No space left on device"
 
-_ORDER = ["inspect", "check", "zoo", "train", "evaluate", "export", "predict", "rank", "render"]
+_ORDER = ["inspect", "check", "zoo", "train", "evaluate", "export", "predict", "edit", "rank", "render"]
 
 
 class _Commands(TyperGroup):
@@ -40,7 +40,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for commands in (models, populations, training, serving, ranking, inrs):
+for commands in (models, populations, training, editing, serving, ranking, inrs):
     commands.register(app)
 
 

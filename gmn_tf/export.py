@@ -15,10 +15,12 @@ from gmn_tf.errors import RunError, SchemaError
 from gmn_tf.export_card import card
 from gmn_tf.export_check import write_check
 from gmn_tf.export_distance import fit_distance
+from gmn_tf.export_edits import edit_card, edit_server, write_edit_check
 from gmn_tf.graph import schema
-from gmn_tf.tasks.accuracy import TASK
+from gmn_tf.training.task import ACCURACY, EDIT
 
 if TYPE_CHECKING:
+    from gmn_tf.editor import Editor
     from gmn_tf.predictor import Predictor
     from gmn_tf.training.run import Run
     from gmn_tf.zoo.store import Zoo
@@ -44,10 +46,12 @@ def export(
     Signatures: `serving_default` takes serialized `tf.Example`s [batch], one network each, as
     `tfgnn.write_example` writes its GraphTensor; `raw` takes the columns of a batch
     (`gmn_tf.serving.raw_specs`). Both answer `accuracy` float32 [batch] and, where `zoo` is the one the run
-    was trained on, `distance` float32 [batch] (`gmn_tf.training_distance.TrainingDistance`).
+    was trained on, `distance` float32 [batch] (`gmn_tf.training_distance.TrainingDistance`). Those of an
+    editor answer `edited`, float32 [E, 1], and with its zoo there is `weights`, from flat weights of its
+    architecture to edited ones (`gmn_tf.serving.EditServer`).
 
     Args:
-        run_path: a run folder of `gmn-tf train accuracy`.
+        run_path: a run folder of `gmn-tf train`.
         out: the folder to make: SavedModel, `metadata.json` and a card, `README.md`.
         zoo: the zoo that the run was trained on: its training networks are what distances are measured to
             and what the card tells of. From its test split some networks are written to `out/check` as
@@ -75,8 +79,10 @@ def export(
     population = _open_zoo(zoo)
     own = population if population is not None and _trained_on(run, population) else None
     checked = population is not None and examples > 0
-    distance = fit_distance(run, own) if own is not None else None
-    server = serving.AccuracyServer(run.model, distance=distance)
+    edits = run.task.name == EDIT
+    distance = fit_distance(run, own) if own is not None and not edits else None
+    server: serving.Server
+    server = edit_server(run, own) if edits else serving.AccuracyServer(run.model, distance=distance)
     metadata = {
         **_metadata(run, server),
         "evaluations": reports,
@@ -90,8 +96,11 @@ def export(
         out.parent.mkdir(parents=True, exist_ok=True)
         tf.saved_model.save(server, str(partial), signatures=server.signatures)
         (partial / METADATA).write_text(json.dumps(metadata, indent=2) + "\n")
-        (partial / CARD).write_text(card(out.name, metadata, check=checked))
-        if population is not None and checked:
+        write_card = edit_card if edits else card
+        (partial / CARD).write_text(write_card(out.name, metadata, check=checked))
+        if population is not None and checked and edits:
+            write_edit_check(partial / CHECK, run, population, count=examples)
+        elif population is not None and checked:
             write_check(partial / CHECK, run, population, count=examples, distance=distance)
         if overwrite and out.exists():
             old = partial.with_suffix(".old")
@@ -105,7 +114,27 @@ def export(
     return out
 
 
-def load(path: str | os.PathLike[str] | None = None) -> Predictor:
+def load_predictor(path: str | os.PathLike[str] | None = None) -> Predictor:
+    """`load` of what predicts accuracies; RunError where it is something else."""
+    from gmn_tf.predictor import Predictor
+
+    found = load(path)
+    if not isinstance(found, Predictor):
+        raise RunError(f"{found.path}: edits networks, expected a metanetwork that predicts accuracies.")
+    return found
+
+
+def load_editor(path: str | os.PathLike[str]) -> Editor:
+    """`load` of what edits networks; RunError where it is something else."""
+    from gmn_tf.editor import Editor
+
+    found = load(path)
+    if not isinstance(found, Editor):
+        raise RunError(f"{found.path}: predicts accuracies, expected a metanetwork that edits networks.")
+    return found
+
+
+def load(path: str | os.PathLike[str] | None = None) -> Predictor | Editor:
     """A trained metanetwork, ready to call on Keras models, `.keras` paths, or lists of them.
 
     ```python
@@ -113,29 +142,27 @@ def load(path: str | os.PathLike[str] | None = None) -> Predictor:
     judge(model)                       # predicted test accuracy, a float32
     judge(["a.keras", "b.keras"])      # float32 [2]
     judge.predict([model]).distance    # float32 [1]: up to 1 in range of its training networks
+    gmn_tf.load("runs/dilate")(inr)    # of an editor: a new Keras model, see `gmn_tf.editor.Editor`
     ```
 
     Args:
-        path: an export (`gmn-tf export`), a run folder (`gmn-tf train accuracy`), or the name of a
+        path: an export (`gmn-tf export`), a run folder (`gmn-tf train`), or the name of a
             metanetwork that comes with gmn_tf (`gmn_tf.savedmodels`). `None` is the general one.
 
     Raises:
         RunError: there is neither at `path`, or it is damaged.
         SchemaError: it was made for another version of the parameter graph's schema.
     """
-    from gmn_tf.predictor import Predictor
-
     path = savedmodels.resolve(path)
     if not path.is_dir():
         raise RunError(f"{path}: found a file, expected the folder of a run or an export.")
     if not (path / _SAVED_MODEL).exists():
         run = _open_run(path)
-        server = serving.AccuracyServer(run.model)
+        edits = run.task.name == EDIT
+        server = serving.EditServer(run.model) if edits else serving.AccuracyServer(run.model)
         metadata = {**_metadata(run, server), "evaluations": provenance.evaluations(path)}
         _check_schema(path, metadata)
-        return Predictor(
-            server.raw, num_channels=metadata["num_channels"], metadata=metadata, path=path, owner=server
-        )
+        return _ready(server.raw, metadata, path, owner=server)
 
     import tensorflow as tf
 
@@ -147,7 +174,20 @@ def load(path: str | os.PathLike[str] | None = None) -> Predictor:
     except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
         reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
         raise RunError(f"{path}: the SavedModel cannot be read ({reason}); export it again.") from error
-    return Predictor(raw, num_channels=metadata["num_channels"], metadata=metadata, path=path, owner=loaded)
+    return _ready(raw, metadata, path, owner=loaded)
+
+
+def _ready(raw: Any, metadata: dict[str, Any], path: Path, *, owner: Any) -> Predictor | Editor:
+    task = metadata.get("task", ACCURACY)
+    if task == EDIT:
+        from gmn_tf.editor import Editor
+
+        return Editor(raw, metadata=metadata, path=path, owner=owner)
+    if task != ACCURACY:
+        raise RunError(f"{path}: made for the task {task!r}, which this gmn_tf does not know.")
+    from gmn_tf.predictor import Predictor
+
+    return Predictor(raw, num_channels=metadata["num_channels"], metadata=metadata, path=path, owner=owner)
 
 
 def _open_run(path: Path) -> Run:
@@ -162,7 +202,7 @@ def _open_run(path: Path) -> Run:
     return run
 
 
-def _metadata(run: Run, server: serving.AccuracyServer) -> dict[str, Any]:
+def _metadata(run: Run, server: serving.Server) -> dict[str, Any]:
     import tensorflow as tf
 
     import gmn_tf
@@ -170,7 +210,7 @@ def _metadata(run: Run, server: serving.AccuracyServer) -> dict[str, Any]:
     return {
         "format_version": FORMAT_VERSION,
         "schema_version": run.config.get("schema_version", schema.SCHEMA_VERSION),
-        "task": TASK,
+        "task": run.task.name,
         "num_channels": run.model.num_channels,
         "num_weights": sum(int(variable.shape.num_elements()) for variable in server.metanetwork_variables),
         "training": dict(run.config),

@@ -83,14 +83,7 @@ _KEYS = ("schema_version", "gmn_tf_version", "tensorflow_version", "num_weights"
 
 def card(name: str, metadata: Mapping[str, Any], *, check: bool) -> str:
     """The text of the export's README.md, from its metadata alone."""
-    shapes = {serving.NODE_SIZES: "[B]", serving.EDGE_SIZES: "[B]"}
-    rows = []
     signature = metadata["signatures"][serving.RAW]
-    for key, spec in signature["inputs"].items():
-        first = "N" if key.startswith("node_") else "E"
-        inner = ["1" if size is None else str(size) for size in spec["shape"][1:]]
-        shape = shapes.get(key) or f"[{', '.join([first, *inner])}]"
-        rows.append(f"| {key} | {spec['dtype']} | {shape} |")
     note = "\n`check/` holds some records with the metanetwork's own answers, to test a loader with."
     population = metadata["population"]
     return _TEXT.format(
@@ -102,7 +95,7 @@ def card(name: str, metadata: Mapping[str, Any], *, check: bool) -> str:
         limits=_LIMITS.format(
             data=population["data"]["name"] if population else "its zoo's", distance=serving.DISTANCE
         ),
-        inputs="\n".join(rows),
+        inputs=raw_table(signature),
         outputs=" and ".join(f"`{output}`" for output in signature["outputs"]),
         check=note if check else "",
         commands="\n".join(metadata["commands"]),
@@ -113,6 +106,18 @@ def card(name: str, metadata: Mapping[str, Any], *, check: bool) -> str:
         output=serving.OUTPUT,
         **{key: metadata[key] for key in _KEYS},
     )
+
+
+def raw_table(signature: Mapping[str, Any]) -> str:
+    """The rows of a table of the raw signature's inputs: name, type, shape."""
+    shapes = {serving.NODE_SIZES: "[B]", serving.EDGE_SIZES: "[B]"}
+    rows = []
+    for key, spec in signature["inputs"].items():
+        first = "N" if key.startswith("node_") else "E"
+        inner = ["1" if size is None else str(size) for size in spec["shape"][1:]]
+        shape = shapes.get(key) or f"[{', '.join([first, *inner])}]"
+        rows.append(f"| {key} | {spec['dtype']} | {shape} |")
+    return "\n".join(rows)
 
 
 def _population(facts: Mapping[str, Any] | None) -> str:

@@ -154,17 +154,22 @@ class Networks:
         if architecture is not None:
             if isinstance(architecture, (str, os.PathLike)):
                 architecture = load_keras_model(architecture)
+            self._template = architecture
             self._graph = ParameterGraph.from_keras(architecture)
             self._reader = WeightsReader(architecture)
 
     def read(self, model: Any) -> tuple[ParameterGraph, np.ndarray]:
         """The graph and the flat weights of a model or file; errors as of `Predictor.__call__`."""
+        return self.open(model)[1:]
+
+    def open(self, model: Any) -> tuple[Any, ParameterGraph, np.ndarray]:
+        """The same, with a Keras model of this architecture before them (whose weights may be others)."""
         if isinstance(model, (str, os.PathLike)):
             if self._reader is not None and Path(model).suffix.lower() != ".keras":
-                return self._graph, self._graph.flatten(self._reader(model))
+                return self._template, self._graph, self._graph.flatten(self._reader(model))
             model = load_keras_model(model)
         graph = ParameterGraph.from_keras(model)
-        return graph, graph.flatten(model)
+        return model, graph, graph.flatten(model)
 
 
 def raw_columns(structure: Structure, flat: np.ndarray) -> dict[str, np.ndarray]:

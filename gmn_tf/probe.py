@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from gmn_tf.errors import GmnError, RunError
-from gmn_tf.export import load
+from gmn_tf.export import load_predictor
 from gmn_tf.graph.parameter_graph import ParameterGraph
 from gmn_tf.predictor import Predictor
 
@@ -60,7 +60,7 @@ class AccuracyProbe(keras.callbacks.Callback):
         super().__init__()
         if update_freq != "epoch" and not (isinstance(update_freq, int) and update_freq >= 1):
             raise RunError(f"received update_freq={update_freq!r}, expected 'epoch' or a number of batches")
-        self.judge = model if isinstance(model, Predictor) else load(model)
+        self.judge = model if isinstance(model, Predictor) else load_predictor(model)
         self.log_dir = None if log_dir is None else Path(log_dir) / EVENTS
         self.every = None if update_freq == "epoch" else int(update_freq)
         self.graph: ParameterGraph | None = None

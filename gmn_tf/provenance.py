@@ -14,6 +14,7 @@ import numpy as np
 from gmn_tf.errors import RunError
 from gmn_tf.models import registry
 from gmn_tf.training.settings import ALL, METHOD, Settings
+from gmn_tf.training.task import ACCURACY
 
 if TYPE_CHECKING:
     from gmn_tf.zoo.store import Zoo
@@ -37,10 +38,10 @@ def population(zoo: Zoo, training: np.ndarray) -> dict[str, Any]:
     Returns:
         {"family", "data": {"name", "hash"}, "seed", "training_networks", "counts": networks by split,
         "families": training networks by family, "architectures", "parameters": [least, most], "width" (where
-        the table has it): [least, most], "test_accuracy": {"min", "q25", "median", "q75", "max"}}.
+        the table has it): [least, most], and of classifiers "test_accuracy", of INRs "psnr": {"min", "q25",
+        "median", "q75", "max"}}.
     """
     table, manifest = zoo.table, zoo.manifest
-    accuracy = np.quantile(table["test_accuracy"][training], [0, 0.25, 0.5, 0.75, 1])
     names, counts = np.unique(table["split"], return_counts=True)
     architectures = np.unique(table["architecture"][training])
     if "num_parameters" in table:
@@ -56,11 +57,12 @@ def population(zoo: Zoo, training: np.ndarray) -> dict[str, Any]:
         "families": _families(zoo, training),
         "architectures": len(architectures),
         "parameters": [int(sizes.min()), int(sizes.max())],
-        "test_accuracy": {
-            name: round(float(value), 4)
-            for name, value in zip(("min", "q25", "median", "q75", "max"), accuracy, strict=True)
-        },
     }
+    for name in ("test_accuracy", "psnr"):
+        if name in table:
+            found = np.quantile(table[name][training], [0, 0.25, 0.5, 0.75, 1])
+            names = ("min", "q25", "median", "q75", "max")
+            facts[name] = {key: round(float(value), 4) for key, value in zip(names, found, strict=True)}
     if "width" in table:
         width = table["width"][training]
         facts["width"] = [int(width.min()), int(width.max())]
@@ -83,13 +85,15 @@ def commands(config: Mapping[str, Any], manifest: Mapping[str, Any] | None, *, n
         words += ["--keras", plan["keras_files"]] if plan.get("keras_files") else []
         lines.append(_line([*words, "--out", "ZOO"]))
     given = {"method": METHOD, "setting": ALL, **config["settings"]}
-    usual: dict[str, Any] = {**vars(Settings.of(given["method"])), "method": METHOD}
+    task = config.get("task", ACCURACY)
+    usual: dict[str, Any] = {**vars(Settings.of(given["method"], task)), "method": METHOD}
     chosen = {key: value for key, value in given.items() if key != "model" and usual.get(key) != value}
-    arguments = _usual_arguments(given["method"])
+    arguments = _usual_arguments(given["method"], task)
     for key, value in config["model"].items():
         if key not in _GIVEN_BY_TASK and not (key in arguments and arguments[key] == value):
             chosen[key] = value
-    words = ["gmn-tf", "train", "accuracy", "--zoo", "ZOO", "--out", "RUN"]
+    words = ["gmn-tf", "train", task, "--zoo", "ZOO", "--out", "RUN"]
+    words += [word for key, value in config.get("task_options", {}).items() for word in (f"--{key}", value)]
     for key in sorted(chosen, key=lambda key: (_OPTIONS.index(key) if key in _OPTIONS else 99, key)):
         value = chosen[key]
         if key in _OPTIONS:
@@ -128,9 +132,9 @@ def evaluations(run: Path, further: Iterable[Path] = ()) -> list[dict[str, Any]]
     return reports
 
 
-def _usual_arguments(method: str) -> dict[str, Any]:
+def _usual_arguments(method: str, task: str) -> dict[str, Any]:
     """Arguments of a method's class that a run has when none are given."""
-    entry = registry.method(method)
+    entry = registry.method(method, task)
     parameters = inspect.signature(entry.load()).parameters.values()
     found = {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}
     return {**found, **entry.model}

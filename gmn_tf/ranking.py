@@ -14,7 +14,7 @@ import numpy as np
 from gmn_tf.convert.load import load_keras_model
 from gmn_tf.convert.weights_files import WeightsReader
 from gmn_tf.errors import GmnError, RunError
-from gmn_tf.export import load
+from gmn_tf.export import load_predictor
 from gmn_tf.predictor import Networks, Predictor
 from gmn_tf.tasks.metrics import kendall_tau
 
@@ -137,7 +137,7 @@ def rank(
         raise RunError("received measured accuracies and data to measure on, expected one of them")
     if isinstance(measured, (str, os.PathLike)):
         measured = read_measured(measured)
-    judge = model if isinstance(model, Predictor) else load(model)
+    judge = model if isinstance(model, Predictor) else load_predictor(model)
     networks = Networks(architecture)
     judged: list[Path] = []
     errors: dict[Path, GmnError] = {}

@@ -1,4 +1,4 @@
-"""What a SavedModel serves: accuracies and distances from raw tensors, and from serialized tf.Examples.
+"""What a SavedModel serves: accuracies and distances, or edited weights, from tensors and from tf.Examples.
 
 Apart from the metanetwork itself these are plain TensorFlow operations, and only functions and variables
 are kept: a process that has neither gmn_tf nor tensorflow_gnn can load and call them.
@@ -6,11 +6,14 @@ are kept: a process that has neither gmn_tf nor tensorflow_gnn can load and call
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_gnn as tfgnn
 
+from gmn_tf.errors import SchemaError
 from gmn_tf.graph import schema
 from gmn_tf.graph.tensor import assemble
 from gmn_tf.serving_bundles import bundle
@@ -21,6 +24,8 @@ RAW = "raw"
 EXAMPLES = "examples"
 OUTPUT = "accuracy"
 DISTANCE = "distance"
+EDITED = "edited"
+WEIGHTS = "weights"
 
 NODE_SIZES = "node_sizes"
 EDGE_SIZES = "edge_sizes"
@@ -68,19 +73,26 @@ def _spec(name: str) -> tf.TensorSpec:
     return tf.TensorSpec([None, None] if name == schema.VALUE else [None], dtype)
 
 
-class AccuracyServer(tf.Module):
-    """The functions `raw` and `serving_default` of an accuracy metanetwork, with its variables.
+class Server(tf.Module):
+    """The functions `raw` and `serving_default` of a metanetwork, with its variables.
 
     Args:
-        model: a built `GraphMetanetwork` with one logit per network. It is called, never kept: an object
-            graph with a Keras model on GraphTensors in it loads only where tensorflow_gnn is installed.
-        distance: how far networks lie from the training networks; `None` serves accuracies alone.
+        model: a built metanetwork. It is called, never kept: an object graph with a Keras model on
+            GraphTensors in it loads only where tensorflow_gnn is installed.
+        answer: from a scalar GraphTensor to the outputs by name.
+        tables: what else `answer` reads variables of, kept with the metanetwork's.
     """
 
-    def __init__(self, model: Any, *, distance: TrainingDistance | None = None) -> None:
-        super().__init__(name="accuracy_server")
+    def __init__(
+        self,
+        model: Any,
+        answer: Callable[[tfgnn.GraphTensor], dict[str, tf.Tensor]],
+        *,
+        tables: tf.Module | None = None,
+    ) -> None:
+        super().__init__(name="server")
         self.metanetwork_variables = list(model.variables)
-        self.distance = None if distance is None else DistanceFunction(distance)
+        self.tables = tables
 
         def raw(**columns: tf.Tensor) -> dict[str, tf.Tensor]:
             with tf.control_dependencies(_checks(columns)):
@@ -94,10 +106,7 @@ class AccuracyServer(tf.Module):
                 node_sizes=columns[NODE_SIZES],
                 edge_sizes=edge_sizes,
             )
-            if self.distance is None:
-                return {OUTPUT: tf.sigmoid(model(graph, training=False)[:, 0])}
-            answer, features = answer_and_features(model, graph)
-            return {OUTPUT: tf.sigmoid(answer[:, 0]), DISTANCE: self.distance(features)}
+            return answer(graph)
 
         self.raw = tf.function(raw).get_concrete_function(**raw_specs())
 
@@ -112,6 +121,81 @@ class AccuracyServer(tf.Module):
     def signatures(self) -> dict[str, Any]:
         """Signature name to concrete function, as `tf.saved_model.save` takes them."""
         return {SERVING_DEFAULT: self.serving_default, RAW: self.raw}
+
+
+class AccuracyServer(Server):
+    """The functions of an accuracy metanetwork.
+
+    Args:
+        model: a built `GraphMetanetwork` with one logit per network, see `Server`.
+        distance: how far networks lie from the training networks; `None` serves accuracies alone.
+    """
+
+    def __init__(self, model: Any, *, distance: TrainingDistance | None = None) -> None:
+        told = None if distance is None else DistanceFunction(distance)
+
+        def answer(graph: tfgnn.GraphTensor) -> dict[str, tf.Tensor]:
+            if told is None:
+                return {OUTPUT: tf.sigmoid(model(graph, training=False)[:, 0])}
+            logits, features = answer_and_features(model, graph)
+            return {OUTPUT: tf.sigmoid(logits[:, 0]), DISTANCE: told(features)}
+
+        super().__init__(model, answer, tables=told)
+
+
+class EditServer(Server):
+    """The functions of an editor: the edited values of all edges, and of whole networks if it knows one.
+
+    Beside the signatures of `Server`, whose output is `EDITED`, float32 [E, 1] in the order of the edges
+    given, there is `WEIGHTS` where an architecture is told: flat weights [B, P] in the order of
+    `model.get_weights()` to edited ones.
+
+    Args:
+        model: a built metanetwork with one answer per edge and one value per edge.
+        structure: of an architecture each of whose weights is on one edge, a
+            `gmn_tf.training.structure.Structure` of 1 channel; None leaves `WEIGHTS` out.
+    """
+
+    def __init__(self, model: Any, *, structure: Any = None) -> None:
+        def answer(graph: tfgnn.GraphTensor) -> dict[str, tf.Tensor]:
+            return {EDITED: graph.edge_sets[schema.EDGE_SET][schema.VALUE] + model(graph, training=False)}
+
+        super().__init__(model, answer)
+        self.weights = None if structure is None else self._of_weights(structure)
+
+    def _of_weights(self, structure: Any) -> Any:
+        slots = structure.slots[0, :, 0]
+        edge_of_slot = np.argsort(slots, kind="stable")[int(np.sum(slots < 0)) :]
+        if not np.array_equal(slots[edge_of_slot], np.arange(structure.num_weights)):
+            raise SchemaError("received an architecture some of whose weights are not on one edge each")
+        ends = (schema.SOURCE, schema.TARGET)
+
+        def weights(weights: tf.Tensor) -> dict[str, tf.Tensor]:
+            count = tf.shape(weights)[0]
+            ones = tf.ones_like(weights[:, :1])
+            table = tf.concat([weights, ones * schema.PARAMETERLESS_VALUE], axis=1)
+            values = tf.gather(table, np.where(slots < 0, structure.num_weights, slots), axis=1)  # [B, E]
+            columns = {
+                node_input(name): tf.tile(tf.constant(column), [count])
+                for name, column in structure.nodes.items()
+            }
+            first = tf.repeat(tf.range(count) * structure.num_nodes, structure.num_edges)
+            for name, column in structure.edges.items():
+                tiled = tf.tile(tf.constant(column), [count] + [1] * (column.ndim - 1))
+                columns[edge_input(name)] = tiled + first if name in ends else tiled
+            columns[edge_input(schema.VALUE)] = tf.reshape(values, [-1, 1])
+            columns[NODE_SIZES] = tf.fill([count], structure.num_nodes)
+            columns[EDGE_SIZES] = tf.fill([count], structure.num_edges)
+            edited = tf.reshape(self.raw(**columns)[EDITED], [count, structure.num_edges])
+            return {WEIGHTS: tf.gather(edited, edge_of_slot, axis=1)}
+
+        spec = tf.TensorSpec([None, structure.num_weights], tf.float32, name=WEIGHTS)
+        return tf.function(weights).get_concrete_function(spec)
+
+    @property
+    def signatures(self) -> dict[str, Any]:
+        own = super().signatures
+        return own if self.weights is None else {**own, WEIGHTS: self.weights}
 
 
 def _with_channels(

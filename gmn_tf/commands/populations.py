@@ -23,8 +23,8 @@ def zoo(
         typer.Option(
             help="What to train on: digits (bundled, 8 x 8 scans), patches (bundled, 16 x 16 in colour), or "
             "mnist, fashion_mnist or cifar10, with :/path/to/file where Keras has none; @14 behind the name "
-            "makes images 14 x 14, @grey makes them grey; digits28 (enlarged), patches32 (32 x 32 in colour); "
-            "INRs also take sine, waves y = a sin(bx)."
+            "makes images 14 x 14, @grey makes them grey. Also digits28 (enlarged), patches32 (32 x 32 in "
+            "colour), and for INRs sine: waves y = a sin(bx)."
         ),
     ] = "digits",
     family: Annotated[
@@ -106,8 +106,8 @@ def zoo(
         return
     if for_inrs:
         raise ZooError(
-            f"Received --{next(iter(for_inrs)).replace('_', '-')}, which only INRs have: leave it out, or take "
-            f"the family {' or '.join(FAMILIES)}."
+            f"Received --{next(iter(for_inrs)).replace('_', '-')}, which only INRs have: leave it out, or "
+            f"take the family {' or '.join(FAMILIES)}."
         )
     if family == FAMILY:
         if keras_files:

@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
 
 
 def export(
-    run: Annotated[Path, typer.Option(metavar="RUN", help="A run folder of gmn-tf train accuracy.")],
+    run: Annotated[Path, typer.Option(metavar="RUN", help="A run folder of gmn-tf train.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="The folder to make.")],
     zoo: Annotated[
         Path | None,
@@ -81,11 +81,11 @@ def predict(
     of held-out networks of that kind; beyond 2 a prediction means little.
     """
     console.start_tensorflow()
-    from gmn_tf.export import load
+    from gmn_tf.export import load_predictor
     from gmn_tf.ranking import read_measured
 
     known = read_measured(measured) if measured is not None else {}
-    judge = load(model)
+    judge = load_predictor(model)
     found = judge.predict(list(files), architecture=architecture)
     rows: list[dict[str, Any]] = []
     for number, (file, value) in enumerate(zip(files, found.accuracy, strict=True)):

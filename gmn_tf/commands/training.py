@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from gmn_tf.commands import console
-from gmn_tf.models.registry import METHODS
+from gmn_tf.models.registry import EDIT, METHODS
 from gmn_tf.training.settings import Settings
 
 _DEFAULTS = Settings()
@@ -111,7 +111,7 @@ def accuracy(
     that were best on the validation networks are kept. Started again with the same settings, it goes on
     where it stopped. Numbers in parentheses are the defaults where the method has none of its own.
     """
-    settings = _settings(further or [])
+    settings = named_settings(further or [])
     console.start_tensorflow()
     from gmn_tf.training.fit import train_accuracy
 
@@ -135,7 +135,7 @@ def accuracy(
         replicas=replicas,
         time_limit=time_limit,
         progress=not as_json,
-        say=_silent if as_json else print,
+        say=silent if as_json else print,
         **{name: value for name, value in given.items() if value is not None} | settings,
     )
     if as_json:
@@ -149,11 +149,11 @@ def accuracy(
     )
 
 
-def _silent(sentence: str) -> None:
+def silent(sentence: str) -> None:
     """Says nothing."""
 
 
-def _settings(pairs: list[str]) -> dict[str, Any]:
+def named_settings(pairs: list[str]) -> dict[str, Any]:
     """NAME=VALUE pairs; a value is read as JSON where it is JSON, and is a word otherwise."""
     import json
 
@@ -172,8 +172,8 @@ def _settings(pairs: list[str]) -> dict[str, Any]:
 
 
 def evaluate(
-    run: Annotated[Path, typer.Option(metavar="RUN", help="A run folder of gmn-tf train accuracy.")],
-    zoo: Annotated[Path, typer.Option(metavar="DIR", help="The zoo whose held-out networks are predicted.")],
+    run: Annotated[Path, typer.Option(metavar="RUN", help="A run folder of gmn-tf train.")],
+    zoo: Annotated[Path, typer.Option(metavar="DIR", help="The zoo whose held-out networks are judged.")],
     split: Annotated[
         str, typer.Option(help="Networks to judge on: test, or validation to choose settings by.")
     ] = "test",
@@ -188,16 +188,25 @@ def evaluate(
     In the setting RUN was trained in: R2, Kendall's tau and mean absolute error (L1) of it, of StatNN
     (statistics of each layer's weights into gradient-boosted trees, fitted here on the same training
     networks) and of the constant prediction, with paired bootstrap intervals of the differences. Written as
-    JSON too, with a predicted-against-true scatter as PNG.
+    JSON too, with a predicted-against-true scatter as PNG. Of an editor: the mean squared error of what its
+    networks show, beside that of the unedited ones, and pictures before and after.
     """
     console.start_tensorflow()
     from gmn_tf.training import evaluate as evaluation
+    from gmn_tf.training import evaluate_edits as edits
+    from gmn_tf.training.run import Run
     from gmn_tf.zoo.opening import open_zoo
 
     folder = out if out is not None else run / EVALUATION
-    report = evaluation.evaluate(run, open_zoo(zoo), split=split, out=folder)
+    opened = Run.load(run)
+    if opened.task.name == EDIT:
+        report = edits.evaluate_edits(opened, open_zoo(zoo), split=split, out=folder)
+        text, picture = edits.table_text(report), edits.PICTURE
+    else:
+        report = evaluation.evaluate(opened, open_zoo(zoo), split=split, out=folder)
+        text, picture = evaluation.table_text(report), evaluation.SCATTER
     if as_json:
         console.print_json({"out": str(folder), **report})
         return
-    print(evaluation.table_text(report))
-    print(f"Written to {folder / evaluation.REPORT} and {folder / evaluation.SCATTER}.")
+    print(text)
+    print(f"Written to {folder / evaluation.REPORT} and {folder / picture}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,19 @@ def draw_pictures(path: Path, rows: Mapping[str, np.ndarray]) -> None:
     Raises:
         ZooError: the file could not be written.
     """
+    _write(path, _sheet(rows))
+
+
+def sheet(rows: Mapping[str, np.ndarray], *, title: str = "") -> bytes:
+    """What `draw_pictures` writes, as the bytes of a PNG, with a title above."""
+    figure = _sheet(rows)
+    figure.suptitle(title, fontsize="medium")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=120)
+    return buffer.getvalue()
+
+
+def _sheet(rows: Mapping[str, np.ndarray]) -> Any:
     number = len(next(iter(rows.values())))
     figure, axes = _figure(len(rows), number, size=(0.9 * number + 0.6, len(rows) + 0.1))
     for line, (name, images) in zip(axes, rows.items(), strict=True):
@@ -54,7 +68,7 @@ def draw_pictures(path: Path, rows: Mapping[str, np.ndarray]) -> None:
         for axis, image in zip(line, images, strict=True):
             axis.imshow(shown(image), interpolation="nearest")
             axis.set(xticks=[], yticks=[])
-    _write(path, figure)
+    return figure
 
 
 def draw_waves(path: Path, x: np.ndarray, rows: Mapping[str, np.ndarray]) -> None:

@@ -37,11 +37,11 @@ class NeuralFunctional(Baseline):
     - The embeddings of inputs and outputs are added once, at the start; the released code adds them in
       every layer. Values are normalised by type and layer, as those of the other models.
 
-    With output="edge" a last `NPLinear` without ReLU takes the MLP's place, as in the paper's editing of INRs;
-    its answers for taps beyond `max_taps` and for edges that are neither kernel nor vector are 0.
+    With output="edge" a last `NPLinear` without ReLU takes the MLP's place, as in the paper's editing of
+    INRs; its answers for taps beyond `max_taps` and for edges that are neither kernel nor vector are 0.
 
-    Reordering hidden neurons does not change an answer, or takes the answers per edge along. Networks that are
-    no plain chains are refused by `adapt`; their answers are NaN. `GraphMetanetwork` reads them.
+    Reordering hidden neurons does not change an answer, or takes the answers per edge along. Networks that
+    are no plain chains are refused by `adapt`; their answers are NaN. `GraphMetanetwork` reads them.
 
     Args:
         units: width of the answer; logits, nothing is applied to them.

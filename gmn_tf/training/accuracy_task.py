@@ -44,7 +44,7 @@ class AccuracyTask(Task):
     def predictions(self, answers: np.ndarray) -> np.ndarray:
         return accuracy.probability(answers)
 
-    def picture(self, targets: np.ndarray, answers: np.ndarray, title: str) -> bytes | None:
+    def picture(self, zoo: Zoo, indices: np.ndarray, answers: np.ndarray, title: str) -> bytes:
         from gmn_tf.training.progress import scatter
 
-        return scatter(targets, {"validation": accuracy.probability(answers)}, title)
+        return scatter(self.targets(zoo, indices), {"validation": accuracy.probability(answers)}, title)

@@ -73,7 +73,8 @@ class ClassifyTask(Task):
     def predictions(self, answers: np.ndarray) -> np.ndarray:
         return classification.probabilities(answers)
 
-    def picture(self, targets: np.ndarray, answers: np.ndarray, title: str) -> bytes | None:
+    def picture(self, zoo: Zoo, indices: np.ndarray, answers: np.ndarray, title: str) -> bytes | None:
+        targets = self.targets(zoo, indices)
         counts = classification.confusion(targets, np.argmax(answers, axis=-1), self.num_classes)
         return confusion_picture(counts, title)
 

@@ -42,6 +42,11 @@ def write_text(path: Path, text: str) -> None:
     write(path, lambda beside: _write_text(beside, text))
 
 
+def write_bytes(path: Path, data: bytes) -> None:
+    """Writes a file's whole content."""
+    write(path, lambda beside: _write_bytes(beside, data))
+
+
 def read_json(path: Path, what: str) -> dict[str, Any]:
     """Reads a JSON object; RunError says `what` is missing or damaged."""
     try:
@@ -60,6 +65,10 @@ def _write_text(path: Path, text: str) -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _write_bytes(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
 
 
 def finite(value: Any) -> Any:

@@ -37,7 +37,7 @@ def predictor(
 
     def answers(population: Population, view: int | None) -> np.ndarray:
         found = []
-        for members in _parts(population.num_edges):
+        for members in parts(population.num_edges):
             variants = None if view is None else members + view * len(population)
             graph = pipeline.to_graph_tensor(pipeline.collate(population, members, variants=variants))
             found.append(forward(graph).numpy())
@@ -64,8 +64,8 @@ def figures(targets: np.ndarray, logits: np.ndarray) -> dict[str, float]:
     }
 
 
-def _parts(edges: np.ndarray) -> list[np.ndarray]:
-    """Members in order, so many at a time that they have about `MAX_EDGES` edges."""
+def parts(edges: np.ndarray) -> list[np.ndarray]:
+    """Networks in runs of at most about `MAX_EDGES` edges, from the edges [n] of each."""
     ends = np.cumsum(edges)
     part = (ends - edges) // MAX_EDGES
     return [np.flatnonzero(part == number) for number in np.unique(part)]

@@ -89,7 +89,7 @@ def train(
 
     listeners: tuple[Board, ...] = ()
     if placement.is_chief:
-        listeners = (Board(run / LOGS, task, judged_targets, epochs=settings.epochs),)
+        listeners = (Board(run / LOGS, task, zoo, validation, epochs=settings.epochs),)
     keeper = Keeper(
         settings,
         run=run,

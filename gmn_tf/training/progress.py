@@ -5,13 +5,17 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tf_keras
 
+from gmn_tf.training import files
 from gmn_tf.training.settings import Settings
 from gmn_tf.training.task import Task
+
+if TYPE_CHECKING:
+    from gmn_tf.zoo.store import Zoo
 
 
 class Bar(tf_keras.callbacks.Callback):
@@ -77,11 +81,14 @@ class Bar(tf_keras.callbacks.Callback):
 class Board:
     """TensorBoard: losses, the task's figures, learning rate, and now and then the task's picture."""
 
-    def __init__(self, folder: Path, task: Task, targets: np.ndarray, *, epochs: int, every: int = 5) -> None:
+    def __init__(
+        self, folder: Path, task: Task, zoo: Zoo, indices: np.ndarray, *, epochs: int, every: int = 5
+    ) -> None:
         import tensorflow as tf
 
+        self.folder, self.task, self.zoo, self.indices = folder, task, zoo, indices
         self.writer = tf.summary.create_file_writer(str(folder))
-        self.task, self.targets, self.epochs, self.every = task, targets, epochs, every
+        self.epochs, self.every = epochs, every
 
     def __call__(self, row: dict[str, Any], answers: np.ndarray) -> None:
         """A listener of `Keeper`."""
@@ -95,10 +102,12 @@ class Board:
             tf.summary.scalar("train/loss", row["loss"])
             tf.summary.scalar("train/learning_rate", row["learning_rate"])
             if epoch % self.every == 0 or epoch == self.epochs or epoch == 1:
-                png = self.task.picture(self.targets, answers, f"epoch {epoch}")
+                png = self.task.picture(self.zoo, self.indices, answers, f"epoch {epoch}")
                 if png is not None:
                     image = tf.io.decode_png(png, channels=3)
                     tf.summary.image(self.task.judged_as, image[tf.newaxis])
+                    if self.task.picture_file:
+                        files.write_bytes(self.folder.parent / self.task.picture_file, png)
         self.writer.flush()
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from gmn_tf.errors import RunError
 from gmn_tf.inr.augmentation import InrAugmentation
-from gmn_tf.models.registry import METHODS, is_method, method
+from gmn_tf.models.registry import ACCURACY, METHODS, is_method, method
 
 CHANNELS = 9
 """Values that an edge of the default metanetwork carries: a 3 x 3 kernel is one edge."""
@@ -57,7 +57,7 @@ class Settings:
     model: dict[str, Any] = dataclasses.field(default_factory=lambda: dict(METHODS[METHOD].model))
 
     @classmethod
-    def of(cls, name: str = METHOD, task: str = "accuracy", **changes: Any) -> Settings:
+    def of(cls, name: str = METHOD, task: str = ACCURACY, **changes: Any) -> Settings:
         """The default settings of a task's method, single fields replaced.
 
         Raises:

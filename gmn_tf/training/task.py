@@ -11,12 +11,11 @@ import numpy as np
 
 from gmn_tf.errors import RunError
 from gmn_tf.models import registry
+from gmn_tf.models.registry import ACCURACY, CLASSIFY, EDIT, REPRESENT
 
 if TYPE_CHECKING:
     from gmn_tf.training.population import Population
     from gmn_tf.zoo.store import Zoo
-
-ACCURACY, EDIT, CLASSIFY, REPRESENT = "accuracy", "edit", "classify", "represent"
 
 _CLASSES = {
     ACCURACY: "gmn_tf.training.accuracy_task:AccuracyTask",
@@ -40,6 +39,7 @@ class Task(abc.ABC):
             `gmn_tf.training.pipeline.collate`.
         views: how often each network is in a batch, each time changed otherwise (`Settings.augment`).
         judged_as: what TensorBoard calls `picture`.
+        picture_file: where in the run's folder the latest `picture` goes as well, or "".
     """
 
     name: ClassVar[str]
@@ -47,6 +47,7 @@ class Task(abc.ABC):
     with_slots: ClassVar[bool] = False
     views: ClassVar[int] = 1
     judged_as: ClassVar[str] = "validation"
+    picture_file: ClassVar[str] = ""
 
     @property
     def options(self) -> dict[str, Any]:
@@ -95,8 +96,8 @@ class Task(abc.ABC):
         predict = self.predictor(model, zoo, channels=channels)
         return lambda population: self.predictions(predict(population))
 
-    def picture(self, targets: np.ndarray, answers: np.ndarray, title: str) -> bytes | None:
-        """A PNG for TensorBoard, or None."""
+    def picture(self, zoo: Zoo, indices: np.ndarray, answers: np.ndarray, title: str) -> bytes | None:
+        """A PNG for TensorBoard of the answers for networks `indices`, or None."""
         return None
 
 
