@@ -3,37 +3,43 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
+from gmn_tf.comparison.measures import Measures
 from gmn_tf.comparison.summary import Entry
-from gmn_tf.models.registry import METHODS
-
-FIGURES = {"r2": "R2", "tau": "Kendall tau"}
-_FLOOR = -0.2
-"""Lowest value that is drawn: a method that is far worse than the mean would flatten all others. A bar that
-goes on below says in figures how far."""
 
 
-def chart(entries: list[Entry], title: str) -> bytes:
-    """A PNG with a panel for each of `FIGURES`; a figure that is not defined has no bar.
+def chart(entries: list[Entry], title: str, measures: Measures, methods: Sequence[str]) -> bytes:
+    """A PNG with a panel for each charted figure; a figure that is not defined has no bar.
 
-    A method has its colour in every chart; bars of settings that are not its default ones are hatched.
+    A method has its colour in every chart of a task; bars of settings that are not its default ones are
+    hatched. Where there is a floor, a bar that goes on below says in figures how far: a method that is far
+    worse than the mean would flatten all others.
+
+    Args:
+        entries: what to draw.
+        title: above all.
+        measures: which figures.
+        methods: the task's, in the order that decides colours.
     """
     from matplotlib import colormaps
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     settings = list(dict.fromkeys(entry.setting for entry in entries))
-    methods = {entry.title: entry.method for entry in entries}
-    titles = list(methods)
+    method_of = {entry.title: entry.method for entry in entries}
+    titles = list(method_of)
+    floor = 0.0 if measures.floor is None else measures.floor
     variants = {entry.title for entry in entries if entry.changes}
     cells = {(entry.setting, entry.title): entry for entry in entries}
     colours = colormaps["tab10"].colors  # type: ignore[attr-defined]
     width = 0.84 / max(1, len(titles))
     size = max(5.0, 1.2 + 0.28 * len(settings) * (len(titles) + 1))
-    figure = Figure(figsize=(size, 7.0), dpi=110, layout="constrained")
+    height = 3.5 * len(measures.charted)
+    figure = Figure(figsize=(size, height), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
-    panels = figure.subplots(len(FIGURES), 1, sharex=True)
-    for axes, (name, label) in zip(panels, FIGURES.items(), strict=True):
+    panels = figure.subplots(len(measures.charted), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, (name, label) in zip(panels, measures.charted.items(), strict=True):
         for number, title_of in enumerate(titles):
             places, heights, errors = [], [], []
             for place, setting in enumerate(settings):
@@ -42,11 +48,11 @@ def chart(entries: list[Entry], title: str) -> bytes:
                     continue
                 mean, deviation = entry.figures[name]["mean"], entry.figures[name]["deviation"] or 0.0
                 places.append(place + (number - (len(titles) - 1) / 2) * width)
-                heights.append(max(_FLOOR, mean))
-                errors.append(deviation if mean >= _FLOOR else 0.0)
-                if mean < _FLOOR:
+                heights.append(max(floor, mean))
+                errors.append(deviation if mean >= floor else 0.0)
+                if mean < floor:
                     text = {"ha": "center", "va": "bottom", "rotation": 90, "fontsize": 7, "color": "w"}
-                    axes.text(places[-1], _FLOOR + 0.01, f"{mean:.1f}", **text)
+                    axes.text(places[-1], floor + 0.01, f"{mean:.1f}", **text)
             axes.bar(
                 places,
                 heights,
@@ -54,13 +60,13 @@ def chart(entries: list[Entry], title: str) -> bytes:
                 yerr=errors if any(errors) else None,
                 capsize=2,
                 label=title_of,
-                color=colours[_place(methods[title_of]) % len(colours)],
+                color=colours[_place(method_of[title_of], methods) % len(colours)],
                 hatch="//" if title_of in variants else None,
                 edgecolor="w",
                 linewidth=0,
             )
         axes.axhline(0.0, color="0.3", linewidth=0.8)
-        axes.set(ylabel=label, ylim=(_FLOOR, 1.02))
+        axes.set(ylabel=label, ylim=(floor, measures.ceiling))
         axes.grid(axis="y", alpha=0.3)
     panels[-1].set_xticks(range(len(settings)), settings)
     figure.suptitle(title)
@@ -70,6 +76,5 @@ def chart(entries: list[Entry], title: str) -> bytes:
     return buffer.getvalue()
 
 
-def _place(method: str) -> int:
-    names = list(METHODS)
-    return names.index(method) if method in METHODS else len(names)
+def _place(method: str, methods: Sequence[str]) -> int:
+    return list(methods).index(method) if method in methods else len(methods)

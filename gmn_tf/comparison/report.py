@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from gmn_tf.comparison.chart import chart
+from gmn_tf.comparison.measures import MEASURES, Measures
 from gmn_tf.comparison.results import MANIFEST, Results
 from gmn_tf.comparison.summary import SAMPLES, Entry, as_json, summarize
-from gmn_tf.tasks.metrics import METRICS
+from gmn_tf.models.registry import ACCURACY
 from gmn_tf.training import files
 
 TABLE, JSON, CHART, OVERVIEW = "README.md", "table.json", "chart.png", "README.md"
-TITLES = {"r2": "R2", "tau": "Kendall tau", "mae": "mean abs. error"}
+PICTURE = "edited.png"
+"""Shown above the tables where it lies beside them: before, target, and after of every method."""
 SETTINGS = {
     "all": "all networks of the population",
     "low_data": "a tenth of the training networks",
@@ -32,32 +34,38 @@ def write_report(root: Path, *, samples: int = SAMPLES) -> dict[str, list[Entry]
     Raises:
         RunError: a row is damaged, or a file cannot be written.
     """
-    found = {}
+    found, measures = {}, {}
     for folder in sorted(path for path in Path(root).glob("*") if (path / MANIFEST).exists()):
         results = Results(folder)
         entries = summarize(results, samples=samples)
         files.write_json(folder / JSON, {"settings": _counts(results), "entries": [*map(as_json, entries)]})
         files.write_text(folder / TABLE, markdown(results, entries, samples=samples))
-        png = chart(entries, results.path.name)
+        png = chart(entries, results.path.name, results.measures, list(results.methods))
         files.write(folder / CHART, functools.partial(_write_bytes, data=png))
         found[folder.name] = entries
-    files.write_text(Path(root) / OVERVIEW, overview(found))
+        measures[folder.name] = results.measures
+    files.write_text(Path(root) / OVERVIEW, overview(found, measures))
     return found
 
 
 def markdown(results: Results, entries: list[Entry], *, samples: int = SAMPLES) -> str:
     """The tables of one population: figures and costs, then differences, for each setting."""
-    manifest = results.manifest
+    manifest, measures = results.manifest, results.measures
+    charted = " and ".join(measures.charted.values())
+    options = [f"{name} `{value}`" for name, value in results.task["options"].items()]
     lines = [
-        f"# Accuracy prediction: {results.path.name}",
+        f"# {measures.heading}: {results.path.name}",
         "",
         f"Population of the family `{manifest.get('family')}` on `{manifest.get('data', {}).get('name')}`, "
         f"seed {manifest.get('seed')}; [its manifest]({MANIFEST}) has the recipe and checksums. Figures on "
         "the test networks: mean and standard deviation over the methods' seeds. Seconds are wall-clock on "
-        "the machines named below, compilation and validation included.",
+        "the machines named below, compilation and validation included."
+        + (f" Task: {', '.join(options)}; pixels from 0 to 1." if options else ""),
         "",
-        f"![R2 and Kendall tau of every method in every setting]({CHART})",
+        f"![{charted} of every method in every setting]({CHART})",
     ]
+    if (results.path / PICTURE).exists():
+        lines += ["", f"![before, target, and after of every method]({PICTURE})"]
     for setting in results.networks:
         here = [entry for entry in entries if entry.setting == setting]
         if not here:
@@ -70,11 +78,11 @@ def markdown(results: Results, entries: list[Entry], *, samples: int = SAMPLES) 
             f"{counts['train']} training, {counts['validation']} validation, {counts['test']} test networks.",
             "",
             *_table(
-                ["method", *TITLES.values(), *_SHOWN.values(), "seeds"],
+                ["method", *measures.titles.values(), *_SHOWN.values(), "seeds"],
                 (
                     [
                         entry.title,
-                        *(_mean(entry.figures[name]) for name in METRICS),
+                        *(_mean(entry.figures[name], measures) for name in measures.titles),
                         *map(_count, (entry.costs[name] for name in _SHOWN)),
                         ", ".join(map(str, entry.seeds)),
                     ]
@@ -91,8 +99,11 @@ def markdown(results: Results, entries: list[Entry], *, samples: int = SAMPLES) 
                 "seeds):",
                 "",
                 *_table(
-                    ["metanetwork minus", *TITLES.values()],
-                    ([entry.title, *(_interval(entry, name) for name in METRICS)] for entry in apart),
+                    ["metanetwork minus", *measures.titles.values()],
+                    (
+                        [entry.title, *(_interval(entry, name, measures) for name in measures.titles)]
+                        for entry in apart
+                    ),
                 ),
             ]
     if results.refused:
@@ -103,19 +114,24 @@ def markdown(results: Results, entries: list[Entry], *, samples: int = SAMPLES) 
     return "\n".join(lines)
 
 
-def overview(populations: dict[str, list[Entry]]) -> str:
-    """R2 / tau of every method in every setting, a table per population."""
+def overview(populations: dict[str, list[Entry]], measures: Mapping[str, Measures]) -> str:
+    """The short figures of every method in every setting, a table per population (and task)."""
+    first = next(iter(measures.values()), MEASURES[ACCURACY])
     lines = [
-        "# Accuracy prediction, every method",
+        f"# {first.heading}, every method",
         "",
-        "R2 / Kendall tau on test networks, mean over seeds. Made by `scripts/reproduce_accuracy.py`; what "
-        "the settings are and how to repeat it stands in docs/accuracy.md.",
+        f"{' / '.join(first.titles[name] for name in first.short)} on test networks, mean over seeds. Made by "
+        f"`{first.script}`; what the settings are and how to repeat it stands in "
+        f"{first.docs}.",
     ]
     for name, entries in populations.items():
         settings = list(dict.fromkeys(entry.setting for entry in entries))
         cells = {(entry.title, entry.setting): entry for entry in entries}
         titles = list(dict.fromkeys(entry.title for entry in entries))
-        rows = ([title, *(_short(cells.get((title, setting))) for setting in settings)] for title in titles)
+        rows = (
+            [title, *(_short(cells.get((title, setting)), measures[name]) for setting in settings)]
+            for title in titles
+        )
         lines += ["", f"## [{name}]({name}/{TABLE})", "", *_table(["method", *settings], rows)]
     return "\n".join([*lines, ""])
 
@@ -141,29 +157,28 @@ def _table(header: list[str], rows: Iterable[list[str]]) -> list[str]:
     return [f"| {' | '.join(header)} |", aligned, *(f"| {' | '.join(row)} |" for row in rows)]
 
 
-def _mean(figure: dict[str, Any]) -> str:
-    if figure["mean"] is None:
-        return "-"
+def _mean(figure: dict[str, Any], measures: Measures) -> str:
     deviation = figure["deviation"]
-    return f"{figure['mean']:.3f}" + ("" if deviation is None else f" ± {deviation:.3f}")
+    spread = "" if deviation is None else f" ± {measures.text(deviation)}"
+    return measures.text(figure["mean"]) + spread
 
 
-def _interval(entry: Entry, name: str) -> str:
+def _interval(entry: Entry, name: str, measures: Measures) -> str:
     apart = (entry.reference_minus or {})[name]
     if apart["difference"] is None or apart["low"] is None:
         return "-"
-    return f"{apart['difference']:+.3f} ({apart['low']:+.3f} .. {apart['high']:+.3f})"
+    difference, low, high = (measures.text(apart[key], sign=True) for key in ("difference", "low", "high"))
+    return f"{difference} ({low} .. {high})"
 
 
 def _count(value: float | None) -> str:
     return "-" if value is None else f"{value:,.0f}"
 
 
-def _short(entry: Entry | None) -> str:
-    if entry is None or entry.figures["r2"]["mean"] is None:
+def _short(entry: Entry | None, measures: Measures) -> str:
+    if entry is None or entry.figures[measures.short[0]]["mean"] is None:
         return "-"
-    tau = entry.figures["tau"]["mean"]
-    return f"{entry.figures['r2']['mean']:.3f} / " + ("-" if tau is None else f"{tau:.3f}")
+    return " / ".join(measures.text(entry.figures[name]["mean"]) for name in measures.short)
 
 
 def _write_bytes(path: Path, data: bytes) -> None:

@@ -16,11 +16,14 @@ from gmn_tf.comparison.report import write_report
 from gmn_tf.comparison.results import Results, row_name, settings_hash
 from gmn_tf.comparison.summary import COSTS, SAMPLES
 from gmn_tf.errors import GmnError, ZooError
-from gmn_tf.models.registry import METHODS, method
-from gmn_tf.training.fit import change, config_of, train_accuracy
+from gmn_tf.models.registry import method
+from gmn_tf.models.registry import methods as known_methods
+from gmn_tf.training.accuracy_task import AccuracyTask
+from gmn_tf.training.fit import change, config_of, train
 from gmn_tf.training.folder import zoo_hash
 from gmn_tf.training.run import Run
 from gmn_tf.training.settings import Settings
+from gmn_tf.training.task import Task
 from gmn_tf.zoo.opening import open_zoo
 from gmn_tf.zoo.store import Zoo
 
@@ -29,6 +32,7 @@ from gmn_tf.zoo.store import Zoo
 class Job:
     """One row to be made."""
 
+    task: Task
     zoo: Zoo
     results: Results
     settings: Settings
@@ -36,16 +40,21 @@ class Job:
 
     @property
     def title(self) -> str:
-        names = [self.results.path.name, self.settings.setting, method(self.settings.method).title]
+        names = [
+            self.results.path.name,
+            self.settings.setting,
+            method(self.settings.method, self.task.name).title,
+        ]
         changed = [f"{name}={value}" for name, value in self.row["changes"].items()]
         return ", ".join([*names, f"seed {self.settings.seed}", *changed])
 
 
 def reproduce(
-    zoo_paths: Iterable[str | os.PathLike[str]],
+    zoo_paths: Iterable[Zoo | str | os.PathLike[str]],
     *,
     out: str | os.PathLike[str],
     runs: str | os.PathLike[str],
+    task: Task | None = None,
     methods: Sequence[str] | None = None,
     settings: Sequence[str] | None = None,
     seeds: Sequence[int] = (0, 1, 2),
@@ -64,17 +73,18 @@ def reproduce(
     refuses the networks is noted and passed over.
 
     Args:
-        zoo_paths: zoos.
+        zoo_paths: zoos, or where they are.
         out: folder of the results, see `gmn_tf.comparison.results` and `write_report`.
         runs: folder of the training runs.
-        methods: default all of the registry.
+        task: what all are trained for; by default accuracy prediction.
+        methods: default all that the registry has for the task.
         settings: default all that the zoo has; those it lacks are left out.
         seeds: of the methods.
         changes: settings for all methods in place of their own, such as {"epochs": 12}; a method that has
             no such setting is left as it is.
         changes_of: {method: settings and arguments of its class}.
         time_limit: seconds after which nothing is started any more and training stops at an epoch's end.
-        strategy, jit_compile: as of `train_accuracy`.
+        strategy, jit_compile: as of `gmn_tf.training.fit.train`.
         samples: bootstrap draws.
         progress: whether a bar shows each training.
         say: prints a line per row.
@@ -87,10 +97,12 @@ def reproduce(
         ZooError: a zoo cannot be read, or none has any of the settings.
     """
     deadline = None if time_limit is None else time.monotonic() + time_limit
+    task = task or AccuracyTask()
     jobs = _jobs(
-        [open_zoo(path) for path in zoo_paths],
+        task,
+        [path if isinstance(path, Zoo) else open_zoo(path) for path in zoo_paths],
         Path(out),
-        methods=list(METHODS) if methods is None else list(methods),
+        methods=list(known_methods(task.name)) if methods is None else list(methods),
         settings=settings,
         seeds=seeds,
         changes=changes or {},
@@ -118,9 +130,11 @@ def reproduce(
                 break
             counts["made"] += 1
             _forget()
-            figures = made["figures"].items()
-            shown = {name: "-" if value is None else f"{value:.3f}" for name, value in figures}
-            say(f"  R2 {shown['r2']}, tau {shown['tau']}, mean absolute error {shown['mae']}")
+            measures = job.results.measures
+            shown = (
+                f"{measures.titles[name]} {measures.text(made['figures'][name])}" for name in measures.titles
+            )
+            say("  " + ", ".join(shown))
     finally:  # also when it is interrupted
         write_report(Path(out), samples=samples)
     counts["left"] = len(missing) - counts["made"] - counts["refused"]
@@ -128,6 +142,7 @@ def reproduce(
 
 
 def _jobs(
+    task: Task,
     zoos: list[Zoo],
     out: Path,
     *,
@@ -140,20 +155,21 @@ def _jobs(
     """All rows; seeds vary slowest, so that a table that is not finished has every method."""
     places = []
     for zoo in zoos:
-        results = Results.of(out, zoo)
+        results = Results.of(out, zoo, task)
         for setting in zoo.settings:
             if settings is None or setting in settings:
-                results.add_setting(zoo, setting)
+                results.add_setting(zoo, setting, task)
                 places.append((zoo, results, setting))
     if not places:
         raise ZooError(
             f"received the settings {', '.join(settings or ())}, expected one that a zoo has: "
             + "; ".join(f"{zoo.path} has {', '.join(zoo.settings)}" for zoo in zoos)
         )
-    plans = {name: _plan(name, changes, changes_of.get(name, {})) for name in (*methods, *changes_of)}
-    hashes = {name: settings_hash(config_of(places[0][0], plans[name][0])) for name in methods}
+    plans = {name: _plan(task, name, changes, changes_of.get(name, {})) for name in (*methods, *changes_of)}
+    hashes = {name: settings_hash(config_of(places[0][0], plans[name][0], task)) for name in methods}
     return [
         Job(
+            task,
             zoo,
             results,
             dataclasses.replace(plans[name][0], setting=setting, seed=seed),
@@ -172,12 +188,14 @@ def _jobs(
     ]
 
 
-def _plan(name: str, changes: Mapping[str, Any], own: Mapping[str, Any]) -> tuple[Settings, dict[str, Any]]:
+def _plan(
+    task: Task, name: str, changes: Mapping[str, Any], own: Mapping[str, Any]
+) -> tuple[Settings, dict[str, Any]]:
     """A method's settings, and which of them are not its default ones."""
-    entry = method(name)
-    default = Settings.of(name)
+    entry = method(name, task.name)
+    default = Settings.of(name, task.name)
     general = {key: value for key, value in changes.items() if entry.on_graphs or key in entry.arguments()}
-    plan = change(default, **{**general, **own})
+    plan = change(default, task=task.name, **{**general, **own})
     before, after = ({**dataclasses.asdict(s), **s.model} for s in (default, plan))
     del before["model"], after["model"]
     return plan, {key: value for key, value in after.items() if before.get(key) != value}
@@ -194,8 +212,9 @@ def _make(
     say: Callable[[str], None],
 ) -> dict[str, Any] | None:
     """Trains and judges; None where time ran out."""
-    run = runs / job.results.path.name / row_name(job.row)
-    summary = train_accuracy(
+    run = run_folder(runs, job.results, job.row)
+    summary = train(
+        job.task,
         job.zoo,
         run,
         settings=job.settings,
@@ -208,7 +227,8 @@ def _make(
     if not summary["finished"]:
         return None
     opened = Run.load(run)
-    predictions = opened.predict(job.zoo, job.zoo.indices("test", job.settings.setting))
+    test = job.zoo.indices("test", job.settings.setting)
+    predictions = job.task.scores(job.zoo, test, opened.predict(job.zoo, test))
     row = {
         **job.row,
         **{name: summary[name] for name in COSTS},
@@ -219,6 +239,11 @@ def _make(
         "machine": _machine(),
     }
     return job.results.add(row, predictions)
+
+
+def run_folder(runs: str | os.PathLike[str], results: Results, row: Mapping[str, Any]) -> Path:
+    """Where the training run of a row lies."""
+    return Path(runs) / results.path.name / row_name(row)
 
 
 def _forget() -> None:

@@ -1,8 +1,10 @@
 """Results on one population, in a folder to which rows are added: `Results`.
 
-    NAME-HASH/
+    NAME-HASH/          (or NAME-HASH-OPERATION/)
       manifest.json     the zoo's own manifest: recipe, seed, checksums; its hash is the zoo's
-      networks.json     the test networks of each setting and their measured accuracies
+      task.json         the task and its options; not there for accuracy prediction
+      networks.json     the test networks of each setting and their measured accuracies (of other tasks, what
+                        `gmn_tf.comparison.measures` says)
       rows/*.json       one trained method each: settings, figures, cost, predictions
       refused.json      what a method said where it could not be trained
 
@@ -22,17 +24,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gmn_tf.tasks import accuracy
-from gmn_tf.tasks.metrics import METRICS
+from gmn_tf.comparison.measures import MEASURES, Measures
+from gmn_tf.models.registry import ACCURACY, Method, methods
 from gmn_tf.training import files
 from gmn_tf.training.folder import zoo_hash
+from gmn_tf.training.task import Task
 
 if TYPE_CHECKING:
     from gmn_tf.zoo.store import Zoo
 
 MANIFEST, NETWORKS, REFUSED, ROWS = "manifest.json", "networks.json", "refused.json", "rows"
+TASK = "task.json"
 DECIMALS = 6
-"""Of accuracies as they are stored; figures are computed from what is stored."""
+"""Of numbers per network as they are stored; figures are computed from what is stored."""
 
 
 class Results:
@@ -41,8 +45,9 @@ class Results:
     Attributes:
         path: the folder.
         manifest: the zoo's.
-        networks: {setting: {"network": [...], "test_accuracy": [...], "train", "validation", "test":
-            how many}}, of the settings met so far.
+        task: {"task": name, "options": {...}}.
+        networks: {setting: {"network": [...], "test_accuracy" (or `Measures.target`): [...], "train",
+            "validation", "test": how many}}, of the settings met so far.
         rows: by `row_name`.
         refused: {row_name: why}.
     """
@@ -55,6 +60,7 @@ class Results:
         """
         self.path = Path(path)
         self.manifest = files.read_json(self.path / MANIFEST, "a folder of results")
+        self.task = _read(self.path / TASK) or {"task": ACCURACY, "options": {}}
         self.networks = _read(self.path / NETWORKS)
         self.refused = _read(self.path / REFUSED)
         self.rows = {
@@ -63,34 +69,47 @@ class Results:
         }
 
     @classmethod
-    def of(cls, root: str | os.PathLike[str], zoo: Zoo) -> Results:
-        """The results of a zoo below `root`, made where there are none yet."""
-        path = Path(root) / population_name(zoo)
+    def of(cls, root: str | os.PathLike[str], zoo: Zoo, task: Task) -> Results:
+        """The results of a task on a zoo below `root`, made where there are none yet."""
+        words = [population_name(zoo), *(_word(str(value)) for value in task.options.values())]
+        path = Path(root) / "-".join(words)
         if not (path / MANIFEST).exists():
+            if task.name != ACCURACY:
+                files.write_json(path / TASK, {"task": task.name, "options": task.options})
             files.write_json(path / MANIFEST, zoo.manifest)
         return cls(path)
 
-    def add_setting(self, zoo: Zoo, setting: str) -> None:
-        """Notes which networks a setting tests on, and how accurate they are."""
+    @property
+    def measures(self) -> Measures:
+        """The task's figures."""
+        return MEASURES[self.task["task"]]
+
+    @property
+    def methods(self) -> dict[str, Method]:
+        """The task's methods by name."""
+        return methods(self.task["task"])
+
+    def add_setting(self, zoo: Zoo, setting: str, task: Task) -> None:
+        """Notes which networks a setting tests on, and what is measured of them."""
         if setting in self.networks:
             return
         parts = {part: zoo.indices(part, setting) for part in ("train", "validation", "test")}
         self.networks[setting] = {
             **{part: len(indices) for part, indices in parts.items()},
             "network": parts["test"].tolist(),
-            "test_accuracy": _rounded(accuracy.targets(zoo.table, parts["test"])),
+            self.measures.target: _rounded(task.measured(zoo, parts["test"])),
         }
         files.write_json(self.path / NETWORKS, self.networks)
 
     def targets(self, setting: str) -> np.ndarray:
-        """Measured accuracies float64 [n] of a setting's test networks."""
-        return np.array(self.networks[setting]["test_accuracy"], np.float64)
+        """What is measured of a setting's test networks, float64 [n]."""
+        return np.array(self.networks[setting][self.measures.target], np.float64)
 
     def add(self, row: Mapping[str, Any], predictions: np.ndarray) -> dict[str, Any]:
         """Writes a row with its predictions [n] and the figures that follow from them; returns it."""
         stored = _rounded(predictions)
         targets = self.targets(row["setting"])
-        figures = {name: metric(targets, np.array(stored)) for name, metric in METRICS.items()}
+        figures = self.measures.figures(targets, np.array(stored))
         name = row_name(row)
         whole = {**row, "figures": figures, "predictions": stored}
         files.write_text(self.path / ROWS / f"{name}.json", _line_per_entry(whole))
@@ -109,7 +128,7 @@ def population_name(zoo: Zoo) -> str:
     """Family, data and hash of a zoo, as a folder's name."""
     data = str(zoo.manifest.get("data", {}).get("name", "data")).partition(":")[0]
     words = (str(zoo.manifest.get("family", "zoo")), data)
-    return "-".join(re.sub(r"[^A-Za-z0-9]+", "_", word) for word in words) + f"-{zoo_hash(zoo)[:8]}"
+    return "-".join(map(_word, words)) + f"-{zoo_hash(zoo)[:8]}"
 
 
 def row_name(row: Mapping[str, Any]) -> str:
@@ -122,6 +141,10 @@ def settings_hash(config: Mapping[str, Any]) -> str:
     own = {name: value for name, value in config["settings"].items() if name not in ("setting", "seed")}
     text = json.dumps([config["schema_version"], own, config["model"]], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def _word(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9]+", "_", text)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from gmn_tf.comparison.measures import Measures
 from gmn_tf.comparison.results import Results
-from gmn_tf.models.registry import METHODS
-from gmn_tf.tasks.bootstrap import draw_counts, resampled
-from gmn_tf.tasks.metrics import METRICS
+from gmn_tf.tasks.bootstrap import draw_counts
 
 REFERENCE = "gmn"
 SAMPLES = 2000
@@ -35,6 +34,7 @@ class Entry:
 
     Attributes:
         setting, method: names.
+        name: the method's, as tables print it.
         changes: settings that are not the method's default ones, by name.
         rows: one per seed, in order of the seeds.
         figures: {figure: {"mean", "deviation", "values"}} on the test networks; the deviation is that of
@@ -48,6 +48,7 @@ class Entry:
 
     setting: str
     method: str
+    name: str
     changes: dict[str, Any]
     rows: list[Mapping[str, Any]]
     figures: dict[str, dict[str, Any]]
@@ -58,9 +59,8 @@ class Entry:
     @property
     def title(self) -> str:
         """The method's name as tables print it, with the settings that are not its default ones."""
-        title = METHODS[self.method].title if self.method in METHODS else self.method
         changed = ", ".join(f"{name}={value}" for name, value in sorted(self.changes.items()))
-        title = f"{title} ({changed})" if changed else title
+        title = f"{self.name} ({changed})" if changed else self.name
         return f"{title} [{self.mark}]" if self.mark else title
 
     @property
@@ -73,8 +73,8 @@ def summarize(results: Results, *, samples: int = SAMPLES) -> list[Entry]:
     groups: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
     for row in results.rows.values():
         groups.setdefault((row["setting"], row["method"], row["settings_hash"]), []).append(row)
-    entries = [_entry(rows) for rows in groups.values()]
-    settings, methods = list(results.networks), list(METHODS)
+    entries = [_entry(rows, results) for rows in groups.values()]
+    settings, methods = list(results.networks), list(results.methods)
     place = {name: number for number, name in enumerate(methods)}
     entries.sort(
         key=lambda e: (
@@ -89,14 +89,14 @@ def summarize(results: Results, *, samples: int = SAMPLES) -> list[Entry]:
         twice = {title for title, count in Counter(entry.title for entry in here).items() if count > 1}
         for entry in here:
             entry.mark = entry.rows[0]["settings_hash"] if entry.title in twice else ""
-        _compare(here, results.targets(setting), samples=samples)
+        _compare(here, results.targets(setting), results.measures, samples=samples)
     return entries
 
 
-def _entry(rows: list[Mapping[str, Any]]) -> Entry:
+def _entry(rows: list[Mapping[str, Any]], results: Results) -> Entry:
     rows = sorted(rows, key=lambda row: row["seed"])
     figures = {}
-    for name in METRICS:
+    for name in results.measures.titles:
         values = [row["figures"][name] for row in rows if row["figures"][name] is not None]
         figures[name] = {
             "mean": float(np.mean(values)) if values else None,
@@ -108,24 +108,26 @@ def _entry(rows: list[Mapping[str, Any]]) -> Entry:
         known = [row[name] for row in rows if row.get(name) is not None]
         costs[name] = float(np.mean(known)) if known else None
     first = rows[0]
-    return Entry(first["setting"], first["method"], dict(first["changes"]), rows, figures, costs)
+    method = first["method"]
+    name = results.methods[method].title if method in results.methods else method
+    return Entry(first["setting"], method, name, dict(first["changes"]), rows, figures, costs)
 
 
-def _compare(entries: list[Entry], targets: np.ndarray, *, samples: int) -> None:
+def _compare(entries: list[Entry], targets: np.ndarray, measures: Measures, *, samples: int) -> None:
     """Fills in `reference_minus` of the entries of one setting."""
     references = [entry for entry in entries if entry.method == REFERENCE]
     if not references:
         return
     counts = draw_counts(len(targets), samples=samples, seed=0)
     everyone = np.ones((1, len(targets)), np.int64)
-    drawn = {id(entry): _seed_means(entry, targets, counts) for entry in entries}
-    exact = {id(entry): _seed_means(entry, targets, everyone) for entry in entries}
+    drawn = {id(entry): _seed_means(entry, targets, measures, counts) for entry in entries}
+    exact = {id(entry): _seed_means(entry, targets, measures, everyone) for entry in entries}
     for entry in entries:
         reference = _reference(entry, references)
         if reference is None:
             continue
         entry.reference_minus = {}
-        for name in METRICS:
+        for name in measures.titles:
             apart = drawn[id(reference)][name] - drawn[id(entry)][name]
             known = apart[np.isfinite(apart)]
             low, high = np.percentile(known, [2.5, 97.5]) if len(known) else (np.nan, np.nan)
@@ -136,10 +138,12 @@ def _compare(entries: list[Entry], targets: np.ndarray, *, samples: int) -> None
             }
 
 
-def _seed_means(entry: Entry, targets: np.ndarray, counts: np.ndarray) -> dict[str, np.ndarray]:
+def _seed_means(
+    entry: Entry, targets: np.ndarray, measures: Measures, counts: np.ndarray
+) -> dict[str, np.ndarray]:
     """Each figure's mean over the seeds, for every draw."""
-    found = [resampled(targets, np.array(row["predictions"]), counts) for row in entry.rows]
-    return {name: np.mean([figures[name] for figures in found], axis=0) for name in METRICS}
+    found = [measures.resampled(targets, np.array(row["predictions"]), counts) for row in entry.rows]
+    return {name: np.mean([figures[name] for figures in found], axis=0) for name in measures.titles}
 
 
 def _reference(entry: Entry, references: list[Entry]) -> Entry | None:

@@ -77,20 +77,20 @@ class LabelNormalizer(tf.keras.layers.Layer):
         return values * row[:, : self.num_features] + row[:, self.num_features :]
 
 
-def stepped(
-    answer: tf.Tensor, graph: tfgnn.GraphTensor, step: Any, normalizer: LabelNormalizer | None
-) -> tf.Tensor:
-    """Answers per edge as changes of its values: times a learnt step, and times the values' deviations.
+def stepped(answer: tf.Tensor, graph: tfgnn.GraphTensor, step: Any, normalizer: LabelNormalizer) -> tf.Tensor:
+    """Answers per edge as changes of its values: times a learnt step and the values' deviations.
 
     Args:
-        answer: [E, channels].
+        answer: [E, units]; with as many units as values each has its value's deviation, else all have that
+            of the first.
         graph: whose edges they are for.
-        step: scalar variable, or None for 1.
-        normalizer: of the values; None leaves the deviations out.
+        step: scalar variable; None leaves the answers as they are.
+        normalizer: of the values.
     """
-    if step is not None:
-        answer = tf.cast(step, answer.dtype) * answer
-    if normalizer is not None:
-        edges = graph.edge_sets[schema.EDGE_SET]
-        answer *= tf.cast(normalizer.deviations(edges[schema.TYPE], edges[schema.LAYER]), answer.dtype)
-    return answer
+    if step is None:
+        return answer
+    edges = graph.edge_sets[schema.EDGE_SET]
+    deviations = normalizer.deviations(edges[schema.TYPE], edges[schema.LAYER])
+    if answer.shape[-1] != normalizer.num_features:
+        deviations = deviations[:, :1]
+    return answer * tf.cast(step, answer.dtype) * tf.cast(deviations, answer.dtype)

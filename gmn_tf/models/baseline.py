@@ -14,7 +14,6 @@ from gmn_tf.errors import SchemaError
 from gmn_tf.graph import schema
 from gmn_tf.layers.label_normalizer import LabelNormalizer, stepped
 from gmn_tf.layers.label_statistics import LabelStatistics
-from gmn_tf.models.options import check_steps
 from gmn_tf.models.smallest import smallest_graph
 
 
@@ -57,7 +56,6 @@ class Baseline(tf.keras.Model):
                 f"received units={settings['units']} with output='edge', expected num_channels="
                 f"{self.num_channels}: an answer for each value of an edge"
             )
-        check_steps({"relative_step": False, **settings})
         self._step = None
         if self.per_edge and settings.get("initial_step") is not None:
             start = tf.keras.initializers.Constant(settings["initial_step"])
@@ -71,7 +69,12 @@ class Baseline(tf.keras.Model):
         self(smallest_graph(self.num_channels))
 
     def get_config(self) -> dict[str, Any]:
-        return {"name": self.name, **self._settings}
+        # Runs and rows that were made before there were answers per edge do not name their step.
+        step = self._settings.get("initial_step")
+        own = {
+            key: value for key, value in self._settings.items() if key != "initial_step" or step is not None
+        }
+        return {"name": self.name, **own}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Baseline:
@@ -83,9 +86,8 @@ class Baseline(tf.keras.Model):
         return self._normalizer((edges[schema.TYPE], edges[schema.LAYER], edges[schema.VALUE]))
 
     def stepped(self, answer: tf.Tensor, graph: tfgnn.GraphTensor) -> tf.Tensor:
-        """Answers per edge [E, channels] with the step and the deviations that the arguments ask for."""
-        relative = self._settings.get("relative_step", False)
-        return stepped(answer, graph, self._step, self._normalizer if relative else None)
+        """Answers per edge [E, channels] with the step that initial_step asks for."""
+        return stepped(answer, graph, self._step, self._normalizer)
 
     def pooled(self, graph: tfgnn.GraphTensor) -> tf.Tensor:
         """What the `head` of a model with one answer per network reads, float [C, .]."""

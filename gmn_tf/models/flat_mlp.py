@@ -35,7 +35,7 @@ class FlatMLP(Baseline):
             answers 0 beyond, and `adapt` warns).
         hidden_dim, num_layers: width and number of the layers.
         dropout_rate: of the MLP behind them, for "graph".
-        initial_step, relative_step: as of `GraphMetanetwork`.
+        initial_step: as of `GraphMetanetwork`.
         max_layers: room for layers in the normalisation.
 
     Call arguments and returns: as of `GraphMetanetwork`, float32 [num_components, units] or
@@ -61,7 +61,6 @@ class FlatMLP(Baseline):
         num_layers: int = 3,
         dropout_rate: float = 0.3,
         initial_step: float | None = None,
-        relative_step: bool = False,
         max_layers: int = 64,
         **kwargs: Any,
     ) -> None:
@@ -74,7 +73,6 @@ class FlatMLP(Baseline):
             "num_layers": num_layers,
             "dropout_rate": dropout_rate,
             "initial_step": initial_step,
-            "relative_step": relative_step,
             "max_layers": max_layers,
         }
         super().__init__(settings=settings, **kwargs)

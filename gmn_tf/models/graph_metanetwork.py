@@ -82,11 +82,9 @@ class GraphMetanetwork(tf.keras.Model):
         readout_members: readouts with weights of their own on the same states; the answer is their
             mean, and each is taught by itself: in training the model returns [components,
             units * readout_members], the members' answers side by side.
-        initial_step: for output="edge", a learnt factor of the answer that starts here, so that an
-            edit `weights + answer` starts small; None for none.
-        relative_step: for output="edge", whether answers are multiplied by the deviation that the values of
-            their edge's type and layer have in the training networks, so that an edit's size is that of
-            the weights it is added to; units is num_channels then.
+        initial_step: for output="edge", a learnt factor of the answer that starts here, times the deviation
+            that values of the edge's type and layer have in the training networks: an edit
+            `weights + answer` starts small beside the weights it is added to. None for none.
         max_layers, max_groups: room for layers and for (layer, type) groups per network; what is beyond
             is pooled together.
         num_indices, position_buckets: rows of the encoders' tables.
@@ -135,7 +133,6 @@ class GraphMetanetwork(tf.keras.Model):
         group_dropout_rate: float = 0.0,
         readout_members: int = 1,
         initial_step: float | None = None,
-        relative_step: bool = False,
         max_layers: int = 64,
         max_groups: int = 64,
         num_indices: int = 64,
@@ -153,7 +150,6 @@ class GraphMetanetwork(tf.keras.Model):
         self.num_statistics = NUM_STATISTICS * (1 if bundled else num_channels)
         self.per_edge = output == "edge"
         self.num_channels, self.global_dim = num_channels, global_dim
-        self.relative_step = relative_step
         self.max_layers, self.max_groups = max_layers, max_groups
         # Under mixed precision neither weights as they come in nor answers are rounded.
         final = "float32" if tf.as_dtype(self.compute_dtype).size < 4 else None
@@ -263,7 +259,7 @@ class GraphMetanetwork(tf.keras.Model):
         state = self._states(graph, make_stream)
         if self._edge_output is not None:
             answer = self._edge_output(state[2].stream.unpad(state[1]))
-            return stepped(answer, graph, self._step, self._normalizer if self.relative_step else None)
+            return stepped(answer, graph, self._step, self._normalizer)
         answers = [readout(state) for readout in self._readout or ()]
         return tf.concat(answers, axis=-1) if training else tf.add_n(answers) / len(answers)
 

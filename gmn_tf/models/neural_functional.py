@@ -54,7 +54,7 @@ class NeuralFunctional(Baseline):
         reduce_type: "mean" or "sum", in those layers.
         num_indices: room for input and output embeddings, further ones share the last.
         hidden_dim, dropout_rate: of the MLP.
-        initial_step, relative_step: as of `GraphMetanetwork`.
+        initial_step: as of `GraphMetanetwork`.
         max_layers: room for the graph's layer numbers.
 
     Call arguments and returns: as of `GraphMetanetwork`, float32 [num_components, units] or
@@ -84,7 +84,6 @@ class NeuralFunctional(Baseline):
         hidden_dim: int = 64,
         dropout_rate: float = 0.3,
         initial_step: float | None = None,
-        relative_step: bool = False,
         max_layers: int = 64,
         **kwargs: Any,
     ) -> None:
@@ -101,7 +100,6 @@ class NeuralFunctional(Baseline):
             "hidden_dim": hidden_dim,
             "dropout_rate": dropout_rate,
             "initial_step": initial_step,
-            "relative_step": relative_step,
             "max_layers": max_layers,
         }
         super().__init__(settings=settings, **kwargs)

@@ -39,27 +39,11 @@ def check(options: dict[str, Any]) -> None:
             raise SchemaError(f"received {name}={options[name]}, expected {smallest} or more")
     if options["recompute"] not in (False, True, STATES):
         raise SchemaError(f"received recompute={options['recompute']!r}, expected False, True or {STATES!r}")
-    check_steps(options)
     symmetry, num_channels = options["symmetry"], options["num_channels"]
     if symmetry_names(symmetry) and num_channels > 1 and not options["bundled"]:
         raise SchemaError(
             f"received symmetry={symmetry!r} with num_channels={num_channels} of bundled=False, expected "
             "values that are weights alone: other facts of a weight do not scale as it does"
-        )
-
-
-def check_steps(options: dict[str, Any]) -> None:
-    """Refuses a relative step where answers are no changes of the edges' values.
-
-    Raises:
-        SchemaError: which says what was received and what is expected.
-    """
-    if options["relative_step"] and (
-        options["output"] != "edge" or options["units"] != options["num_channels"]
-    ):
-        raise SchemaError(
-            f"received relative_step=True with output={options['output']!r}, units={options['units']}, "
-            f"num_channels={options['num_channels']}, expected output='edge' and as many units as channels"
         )
 
 

@@ -110,7 +110,7 @@ _EDITORS = (
         target="gmn_tf.models.graph_metanetwork:GraphMetanetwork",
         source="Lim et al. 2024",
         settings=_EDITS,
-        model={"initial_step": _STEP, "relative_step": True},
+        model={"initial_step": _STEP},
     ),
     Method(
         name="gmn_transformer",
@@ -119,7 +119,7 @@ _EDITORS = (
         target="gmn_tf.models.graph_metanetwork:GraphMetanetwork",
         source="Lim et al. 2024; Ma et al. 2023 (GRIT)",
         settings=_EDITS,
-        model={"block": "transformer", "initial_step": _STEP, "relative_step": True},
+        model={"block": "transformer", "initial_step": _STEP},
     ),
     Method(
         name="nfn",
@@ -128,7 +128,7 @@ _EDITORS = (
         target="gmn_tf.models.neural_functional:NeuralFunctional",
         source="Zhou et al. 2023",
         settings=_EDITS,
-        model={"num_layers": 3, "max_taps": 1, "initial_step": _STEP, "relative_step": True},
+        model={"num_layers": 3, "max_taps": 1, "initial_step": _STEP},
     ),
     Method(
         name="mlp",
@@ -137,7 +137,7 @@ _EDITORS = (
         target="gmn_tf.models.flat_mlp:FlatMLP",
         source="Zhou et al. 2023, section 4.3",
         settings=_EDITS,
-        model={"initial_step": _STEP, "relative_step": True},
+        model={"initial_step": _STEP},
     ),
     Method(
         name="unedited",

@@ -38,6 +38,9 @@ class AccuracyTask(Task):
     def figures(self, targets: np.ndarray, answers: np.ndarray) -> dict[str, float]:
         return judge.figures(targets, answers)
 
+    def measured(self, zoo: Zoo, indices: np.ndarray) -> np.ndarray:
+        return self.targets(zoo, indices)
+
     def answers(self, predictions: np.ndarray) -> np.ndarray:
         return accuracy.logit(predictions)
 

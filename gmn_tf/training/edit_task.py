@@ -105,6 +105,14 @@ class EditTask(Task):
     def figures(self, targets: np.ndarray, answers: np.ndarray) -> dict[str, float]:
         return editing.figures(editing.squared_errors(targets, answers))
 
+    def measured(self, zoo: Zoo, indices: np.ndarray) -> np.ndarray:
+        """How far the networks are from their targets before they are edited: mean squared errors [n]."""
+        return self.scores(zoo, indices, zoos.renderings(zoo, indices))
+
+    def scores(self, zoo: Zoo, indices: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+        """Mean squared errors [n] of what networks show, [n, ...]."""
+        return editing.squared_errors(self.targets(zoo, indices), predictions)
+
     def picture(self, zoo: Zoo, indices: np.ndarray, answers: np.ndarray, title: str) -> bytes:
         from gmn_tf.inr.pictures import sheet
 

@@ -83,6 +83,14 @@ class Task(abc.ABC):
     def figures(self, targets: np.ndarray, answers: np.ndarray) -> dict[str, float]:
         """ "loss", infinite where answers are not finite, and further figures."""
 
+    @abc.abstractmethod
+    def measured(self, zoo: Zoo, indices: np.ndarray) -> np.ndarray:
+        """The number per network [n] that tables of results hold predictions against."""
+
+    def scores(self, zoo: Zoo, indices: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+        """The number per network [n] that tables of results keep of a run's predictions."""
+        return predictions
+
     def answers(self, predictions: np.ndarray) -> np.ndarray:
         """Answers from what a fitted method predicts, and the other way round in `predictions`."""
         return predictions
