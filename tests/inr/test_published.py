@@ -101,7 +101,7 @@ def test_pickles_are_refused_with_a_way_out(tmp_path):
     with pytest.raises(InrError, match="would run what is in it"):
         read_state_dict(tmp_path / "model_final.pth")
     np.savez(tmp_path / "inside.npz", seq=np.array([{}], dtype=object))
-    with pytest.raises(InrError, match="no readable .npz file of plain numbers"):
+    with pytest.raises(InrError, match=r"no readable .npz file of plain numbers"):
         read_state_dict(tmp_path / "inside.npz")
 
 
@@ -131,12 +131,12 @@ def test_a_file_cut_short_is_told(tmp_path):
     for number, cut in enumerate((4, 40, len(content) - 3)):
         path = tmp_path / f"{number}.safetensors"
         path.write_bytes(content[:cut])
-        with pytest.raises(InrError, match="no readable .safetensors file"):
+        with pytest.raises(InrError, match=r"no readable .safetensors file"):
             read_state_dict(path)
 
 
 def test_a_folder_without_inrs_is_told(tmp_path):
-    with pytest.raises(InrError, match="holds 0 .npz or .safetensors files, expected three or more INRs"):
+    with pytest.raises(InrError, match=r"holds 0 .npz or .safetensors files, expected three or more INRs"):
         import_inrs(tmp_path, tmp_path / "zoo")
     with pytest.raises(InrError, match="is no folder"):
         import_inrs(tmp_path / "nowhere", tmp_path / "zoo")
