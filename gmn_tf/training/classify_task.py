@@ -67,6 +67,13 @@ class ClassifyTask(Task):
             "accuracy": float(np.mean(np.argmax(answers, axis=-1) == targets)),
         }
 
+    def measured(self, zoo: Zoo, indices: np.ndarray) -> np.ndarray:
+        return self.targets(zoo, indices)
+
+    def scores(self, zoo: Zoo, indices: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+        """The most probable class [n] of probabilities [n, classes]."""
+        return np.argmax(predictions, axis=-1)
+
     def answers(self, predictions: np.ndarray) -> np.ndarray:
         return classification.logits(predictions)
 

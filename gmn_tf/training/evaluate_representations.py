@@ -18,25 +18,24 @@ from gmn_tf.training import files
 from gmn_tf.training.folder import zoo_hash
 from gmn_tf.training.loop import LOGS
 from gmn_tf.training.projector import write_projector
+from gmn_tf.training.represent_task import COLUMNS
 from gmn_tf.training.run import Run
 
 if TYPE_CHECKING:
     from gmn_tf.zoo.store import Zoo
 
 REPORT, PICTURE = "report.json", "regression.png"
-COLUMNS = ("amplitude", "frequency")
-"""Columns of a zoo of waves that are regressed."""
 
 
 def regress(
-    run: Run, zoo: Zoo, *, split: str = "test", columns: Sequence[str] = COLUMNS
+    run: Run, zoo: Zoo, *, indices: np.ndarray, columns: Sequence[str] = COLUMNS
 ) -> tuple[np.ndarray, np.ndarray, LinearRegression]:
     """Linear regression of columns of the table from a run's representations, fitted on its train split.
 
     The validation split chooses the penalty; the representation itself never saw the columns.
 
     Returns:
-        targets and predictions float64 [n, columns] of the split's networks, and the regression.
+        targets and predictions float64 [n, columns] of the networks `indices`, and the regression.
 
     Raises:
         ZooError: a split is empty, the zoo lacks the setting, or its table a column.
@@ -50,7 +49,7 @@ def regress(
             f"received a zoo without the column {absent[0]}, expected numbers to regress in it, as zoos of "
             "sine waves have them (gmn-tf zoo --family siren --data sine)"
         )
-    parts = [zoo.indices(name, run.setting) for name in ("train", "validation", split)]
+    parts = [*(zoo.indices(name, run.setting) for name in ("train", "validation")), indices]
     if not all(map(len, parts)):
         raise ZooError("received an empty split of the zoo, expected networks in it: make a larger zoo")
     features = [run.predict(zoo, part) for part in parts]
@@ -90,8 +89,8 @@ def evaluate_representations(
         ZooError, RunError: as of `regress`; the report cannot be written.
     """
     opened = run if isinstance(run, Run) else Run.load(run)
-    targets, predictions, regression = regress(opened, zoo, split=split, columns=columns)
-    train = zoo.indices("train", opened.setting)
+    indices, train = (zoo.indices(part, opened.setting) for part in (split, "train"))
+    targets, predictions, regression = regress(opened, zoo, indices=indices, columns=columns)
     means = np.array([np.mean(zoo.table[name][train], dtype=np.float64) for name in columns])
     errors = (predictions - targets) ** 2
     counts = draw_counts(len(errors), samples=samples, seed=0)
@@ -119,7 +118,7 @@ def evaluate_representations(
         files.write_json(folder / REPORT, report)
         png = regression_picture(targets, predictions, columns)
         files.write(folder / PICTURE, lambda beside: _write_bytes(beside, png))
-        project(opened, zoo, zoo.indices(split, opened.setting))
+        project(opened, zoo, indices)
     return report
 
 

@@ -14,7 +14,12 @@ from gmn_tf.training.task import REPRESENT, Task
 
 if TYPE_CHECKING:
     from gmn_tf.training.population import Population
+    from gmn_tf.training.run import Run
     from gmn_tf.zoo.store import Zoo
+
+
+COLUMNS = ("amplitude", "frequency")
+"""Columns of a zoo of waves that representations are judged by, and never taught."""
 
 
 class RepresentTask(Task):
@@ -66,3 +71,16 @@ class RepresentTask(Task):
         if answers.ndim == 2:  # of a method that learns no projections
             return {"loss": float("nan"), "retrieval": float("nan")}
         return contrastive.figures(answers, temperature=self.temperature)
+
+    def measured(self, zoo: Zoo, indices: np.ndarray) -> np.ndarray:
+        """What the training networks' means are off, squared and averaged over the columns [n]."""
+        columns = [np.asarray(zoo.table[name], np.float64) for name in COLUMNS]
+        train = zoo.indices("train")
+        return np.mean([(column[indices] - column[train].mean()) ** 2 for column in columns], axis=0)
+
+    def scores_of(self, run: Run, zoo: Zoo, indices: np.ndarray) -> np.ndarray:
+        """What a linear regression from the frozen representation is off, squared and averaged [n]."""
+        from gmn_tf.training.evaluate_representations import regress
+
+        targets, predictions, _ = regress(run, zoo, indices=indices)
+        return np.mean((predictions - targets) ** 2, axis=1)

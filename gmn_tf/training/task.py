@@ -15,6 +15,7 @@ from gmn_tf.models.registry import ACCURACY, CLASSIFY, EDIT, REPRESENT
 
 if TYPE_CHECKING:
     from gmn_tf.training.population import Population
+    from gmn_tf.training.run import Run
     from gmn_tf.zoo.store import Zoo
 
 _CLASSES = {
@@ -90,6 +91,10 @@ class Task(abc.ABC):
     def scores(self, zoo: Zoo, indices: np.ndarray, predictions: np.ndarray) -> np.ndarray:
         """The number per network [n] that tables of results keep of a run's predictions."""
         return predictions
+
+    def scores_of(self, run: Run, zoo: Zoo, indices: np.ndarray) -> np.ndarray:
+        """`scores` of what a run of this task says of the networks `indices`, [n]."""
+        return self.scores(zoo, indices, run.predict(zoo, indices))
 
     def answers(self, predictions: np.ndarray) -> np.ndarray:
         """Answers from what a fitted method predicts, and the other way round in `predictions`."""
