@@ -22,7 +22,7 @@ class Baseline(tf.keras.Model):
 
     A subclass makes its layers after `super().__init__`, ends its constructor with `create_weights()`, and
     answers in `call(graph, training)`. One that has answers per edge as well says so by `answers_per_edge`,
-    has the arguments initial_step and relative_step of `GraphMetanetwork` and lets `stepped` apply them. One
+    has the argument initial_step of `GraphMetanetwork` and lets `stepped` apply it. One
     that is to represent networks has `pooled`, and its `head` as `_head`. Values are normalised by (type,
     layer) over the training networks as `GraphMetanetwork` does it: no baseline would be a fair one without.
 

@@ -61,8 +61,8 @@ def evaluate_classes(
     labels = classification.labels(zoo.table, indices)
     if labels.max() >= task.num_classes:
         raise ZooError(
-            f"received networks of class {labels.max()}, expected classes up to {task.num_classes - 1}, which "
-            "the run was trained on"
+            f"received networks of class {labels.max()}, expected classes up to {task.num_classes - 1}, "
+            "which the run was trained on"
         )
     probabilities = opened.predict(zoo, indices)
     predicted = probabilities.argmax(axis=1)

@@ -80,10 +80,10 @@ def evaluate_representations(
         samples: bootstrap draws.
 
     Returns:
-        {"task", "method", "setting", "split", "networks", "zoo_hash", "trained_on_this_zoo", "seed", "features",
-        "penalty", "figures": {title: {"mse", "mse_<column>"...}}, "mse_interval": {"low", "high"}}: mean squared
-        errors, "mse" averaged over the columns with its 95 % bootstrap interval over networks; beside it
-        those of the constant prediction.
+        {"task", "method", "setting", "split", "networks", "zoo_hash", "trained_on_this_zoo", "seed",
+        "features", "penalty", "figures": {title: {"mse", "mse_<column>"...}}, "mse_interval": {"low",
+        "high"}}: mean squared errors, "mse" averaged over the columns with its 95 % bootstrap interval over
+        networks; beside it those of the constant prediction.
 
     Raises:
         ZooError, RunError: as of `regress`; the report cannot be written.
