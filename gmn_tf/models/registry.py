@@ -36,6 +36,14 @@ _ALL = (
         model={"bundled": False, "readout_members": 4},
     ),
     Method(
+        name="gmn_probes",
+        title="graph metanetwork with probes",
+        kind=FIT,
+        target="gmn_tf.training.probed_metanetwork:ProbedMetanetwork",
+        source="Lim et al. 2024; Kofinas et al. 2024",
+        settings={"epochs": 12},
+    ),
+    Method(
         name="deepsets",
         title="DeepSets",
         kind=GRAPH,
@@ -89,7 +97,7 @@ _ALL = (
         kind=FIT,
         target="gmn_tf.tasks.probes:Probes",
         source="Kahana et al. 2025 (ProbeGen)",
-        settings={"epochs": 30, "batch_size": 32, "learning_rate": 1e-3},
+        settings={"epochs": 24, "batch_size": 32, "learning_rate": 3e-3},
     ),
 )
 

@@ -12,13 +12,20 @@ import tf_keras
 from gmn_tf.errors import ZooError
 from gmn_tf.tasks import accuracy
 from gmn_tf.tasks.probe_generator import ProbeGenerator
+from gmn_tf.tasks.responses import response_of
 from gmn_tf.tasks.statistics import Networks
 
 _LARGEST = 1e6
 """Answers of networks are cut to this size, so that one that overflows does not spoil a batch."""
 
+_CHANCE_SCALE = 3.0
+"""Factor of probabilities among the features, which brings them to the spread of the other ones."""
+
 _CHUNK = 64
 """Networks of one architecture that are run at once when nothing is learnt."""
+
+_SHARES = 2
+"""Runs of networks of one architecture in a batch: a run is one call."""
 
 _SETTINGS = ("probes", "epochs", "seed", "latent_dim", "hidden_dim", "hidden_layers", "batch_size")
 
@@ -38,9 +45,11 @@ class Probes:
     Only a network's function is seen, so every symmetry that keeps it is one of the predictions.
 
     Changed, and why: `asinh` of the answers, since logits of networks that were trained at large rates run
-    into hundreds; fewer and narrower layers, for a budget of minutes on a processor and as many parameters
-    as the metanetwork has that is trained by default; the epoch with the best validation loss is kept;
-    binary cross-entropy on accuracies, as for all methods here.
+    into hundreds, and beside them probabilities, from which accuracy is nearly linear; fewer and narrower
+    layers, for a budget of minutes on a processor and as many parameters as the metanetwork has that is
+    trained by default; dropout and a moving average of the weights; batches of few architectures, whose
+    networks are run at once; the epoch with the best validation loss is kept; binary cross-entropy on
+    accuracies, as for all methods here.
 
     Args:
         probes: how many inputs are learnt.
@@ -49,7 +58,8 @@ class Probes:
         latent_dim: width of the generator's codes.
         hidden_dim, hidden_layers: of the MLP.
         batch_size: networks in a step.
-        learning_rate: at the start; half a cosine takes it to 0.
+        learning_rate: after a rise over a twentieth of all steps; half a cosine takes it to 0.
+        dropout_rate: of the MLP's hidden units.
 
     Example:
         predictions = Probes(seed=0).fit(zoo, zoo.indices("train")).predict(zoo, zoo.indices("test"))
@@ -65,11 +75,13 @@ class Probes:
         hidden_dim: int = 160,
         hidden_layers: int = 3,
         batch_size: int = 32,
-        learning_rate: float = 1e-3,
+        learning_rate: float = 3e-3,
+        dropout_rate: float = 0.2,
     ) -> None:
         self.probes, self.epochs, self.seed = probes, epochs, seed
         self.latent_dim, self.hidden_dim, self.hidden_layers = latent_dim, hidden_dim, hidden_layers
         self.batch_size, self.learning_rate = batch_size, learning_rate
+        self.dropout_rate = dropout_rate
         for name in _SETTINGS:
             least = 0 if name == "seed" else 1
             if getattr(self, name) < least:
@@ -86,6 +98,11 @@ class Probes:
     def num_parameters(self) -> int:
         """Learnt numbers: codes, generator and MLP; 0 before `fit`."""
         return sum(int(np.prod(w.shape)) for w in self._weights) if self._generator is not None else 0
+
+    @property
+    def num_probe_parameters(self) -> int:
+        """Learnt numbers of the probes alone: codes and generator."""
+        return sum(int(np.prod(w.shape)) for w in self._generator.trainable_weights)
 
     def fit(
         self,
@@ -114,30 +131,33 @@ class Probes:
         data, judged = _Members(zoo, indices), _Members(zoo, chosen)
         targets = accuracy.targets(zoo.table, indices)
         judged_targets = accuracy.targets(zoo.table, chosen)
+        tf_keras.utils.set_random_seed(self.seed)  # of dropout
         self._build(*data.shapes)
         self._responses = {}
-        steps = -(-len(indices) // self.batch_size)
-        schedule = tf_keras.optimizers.schedules.CosineDecay(self.learning_rate, self.epochs * steps)
-        optimizer = tf_keras.optimizers.Adam(schedule, global_clipnorm=1.0)
         rng = np.random.default_rng(self.seed)
+        steps = self.epochs * len(data.batches(rng, self.batch_size))
+        optimizer = self._optimizer(steps)
         best, kept = np.inf, [w.numpy() for w in self._weights]
         self.history = []
         for epoch in range(self.epochs):
             losses = []
-            for batch in np.array_split(rng.permutation(len(indices)), steps):
+            for batch in data.batches(rng, self.batch_size):
                 losses.append(self._step(data, batch, targets[batch], optimizer) * len(batch))
+            trained = [w.numpy() for w in self._weights]
+            optimizer.finalize_variable_values(self._weights)
             loss = accuracy.cross_entropy(judged_targets, self._logits(judged))
             row = {"epoch": epoch + 1, "loss": float(np.sum(losses)) / len(indices), "validation_loss": loss}
             self.history.append(row)
             if loss < best:
                 best, kept = loss, [w.numpy() for w in self._weights]
+            self._restore(trained)
             if progress is not None:
                 progress(row)
         self._restore(kept)
         self.settings = {
             "epochs": self.epochs,
             "best_epoch": min(self.history, key=lambda row: row["validation_loss"])["epoch"],
-            "steps": self.epochs * steps,
+            "steps": steps,
             "networks_seen": self.epochs * len(indices),
         }
         return self
@@ -148,6 +168,19 @@ class Probes:
         Raises:
             ZooError: not fitted, or the networks take or give other shapes than those of the training.
         """
+        return accuracy.probability(self._logits(self._members(zoo, indices)))
+
+    def answers(self, zoo: Networks, indices: np.ndarray) -> np.ndarray:
+        """What the MLP reads of the networks, float32 [n, num_features]; errors as of `predict`."""
+        return self._read(self._members(zoo, indices), lambda features: features, self.num_features)
+
+    @property
+    def num_features(self) -> int:
+        """Numbers per network that the MLP reads."""
+        outputs = self._shapes[1]
+        return 2 * outputs * (self.probes + 1)
+
+    def _members(self, zoo: Networks, indices: np.ndarray) -> _Members:
         if self._generator is None:
             raise ZooError("received Probes that were not fitted, expected fit() before predict()")
         members = _Members(zoo, np.asarray(indices))
@@ -157,14 +190,15 @@ class Probes:
                 f"{self._shapes[0]} and {self._shapes[1]} as in training: probes fit one kind of input"
             )
         self._responses = {}
-        return accuracy.probability(self._logits(members))
+        return members
 
     def get_state(self) -> dict[str, np.ndarray]:
         """All that `from_state` needs, as plain arrays by name."""
         if self._generator is None:
             raise ZooError("received Probes that were not fitted, expected fit() before get_state()")
         state = {name: np.array(getattr(self, name), np.int64) for name in _SETTINGS}
-        state["learning_rate"] = np.array(self.learning_rate, np.float64)
+        for name in ("learning_rate", "dropout_rate"):
+            state[name] = np.array(getattr(self, name), np.float64)
         state["input_shape"] = np.array(self._shapes[0], np.int64)
         state["num_outputs"] = np.array(self._shapes[1], np.int64)
         return state | {f"weight_{n:03d}": w.numpy() for n, w in enumerate(self._weights)}
@@ -178,7 +212,8 @@ class Probes:
         """
         try:
             settings: dict[str, Any] = {name: int(state[name]) for name in _SETTINGS}
-            probes = cls(**settings, learning_rate=float(state["learning_rate"]))
+            rates = {name: float(state[name]) for name in ("learning_rate", "dropout_rate")}
+            probes = cls(**settings, **rates)
             shape = tuple(int(n) for n in state["input_shape"])
             probes._build(shape, int(state["num_outputs"]))
             weights = [np.asarray(state[f"weight_{n:03d}"]) for n in range(len(probes._weights))]
@@ -208,11 +243,31 @@ class Probes:
         last = tf_keras.initializers.RandomNormal(stddev=0.01, seed=next(seeds))
         self._mlp = tf_keras.Sequential(
             [
-                *(layers.Dense(self.hidden_dim, "relu", kernel_initializer=s) for s in start),
+                *(
+                    layer
+                    for s in start
+                    for layer in (
+                        layers.Dense(self.hidden_dim, "relu", kernel_initializer=s),
+                        layers.Dropout(self.dropout_rate),
+                    )
+                ),
                 layers.Dense(1, kernel_initializer=last),
             ]
         )
-        self._mlp.build((None, self.probes * num_outputs))
+        self._mlp.build((None, self.num_features))
+
+    def _optimizer(self, steps: int) -> Any:
+        rise = -(-steps // 20)
+        schedule = tf_keras.optimizers.schedules.CosineDecay(
+            0.0, max(1, steps - rise), warmup_target=self.learning_rate, warmup_steps=rise
+        )
+        # An average over a fiftieth of all steps, at most a hundred.
+        momentum = 1.0 - 1.0 / min(100.0, max(2.0, steps / 50))
+        optimizer = tf_keras.optimizers.Adam(
+            schedule, global_clipnorm=1.0, use_ema=True, ema_momentum=momentum
+        )
+        optimizer.build(self._weights)
+        return optimizer
 
     def _step(self, data: _Members, batch: np.ndarray, targets: np.ndarray, optimizer: Any) -> float:
         groups = data.groups(batch)
@@ -220,27 +275,32 @@ class Probes:
         with tf.GradientTape() as tape:
             inputs = self._generator(None)
             found = [self._respond(data, a, inputs)(data.flat(a, batch[p]), inputs) for a, p in groups]
-            logits = self._mlp(_features(tf.gather(tf.concat(found, axis=0), order)))[:, 0]
+            answers = tf.gather(tf.concat(found, axis=0), order)
+            logits = self._mlp(_features(answers, self._shapes[1]), training=True)[:, 0]
             loss = tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(targets, logits))
         gradients = tape.gradient(loss, self._weights)
         optimizer.apply_gradients(zip(gradients, self._weights, strict=True))
         return float(loss)
 
     def _logits(self, data: _Members) -> np.ndarray:
-        logits = np.zeros(len(data.numbers), np.float32)
+        return self._read(data, lambda features: self._mlp(features), 1)[:, 0]
+
+    def _read(self, data: _Members, function: Callable[[tf.Tensor], tf.Tensor], size: int) -> np.ndarray:
+        """A function of the networks' features, [n, size]."""
+        results = np.zeros((len(data.numbers), size), np.float32)
         inputs = self._generator(None)
         for architecture, positions in data.groups(np.arange(len(data.numbers))):
             respond = self._respond(data, architecture, inputs)
             for start in range(0, len(positions), _CHUNK):
                 part = positions[start : start + _CHUNK]
-                found = _features(respond(data.flat(architecture, part), inputs))
-                logits[part] = self._mlp(found)[:, 0].numpy()
-        return logits
+                found = _features(respond(data.flat(architecture, part), inputs), self._shapes[1])
+                results[part] = function(found).numpy()
+        return results
 
     def _respond(self, data: _Members, architecture: int, inputs: tf.Tensor) -> Callable[..., Any]:
         template = data.template(architecture)
         if architecture not in self._responses or self._responses[architecture][0] is not template:
-            self._responses[architecture] = template, response_function(template, inputs.shape)
+            self._responses[architecture] = template, response_of(data.zoo, architecture, inputs.shape)
         return self._responses[architecture][1]
 
 
@@ -284,50 +344,30 @@ class _Members:
         kinds = self.architecture[positions]
         return [(int(kind), np.flatnonzero(kinds == kind)) for kind in np.unique(kinds)]
 
+    def batches(self, rng: np.random.Generator, size: int) -> list[np.ndarray]:
+        """All positions once, at random, in batches of about `size` that hold few architectures."""
+        most = max(1, size // _SHARES)
+        runs = [
+            run
+            for _, positions in self.groups(np.arange(len(self.numbers)))
+            for run in np.array_split(rng.permutation(positions), -(-len(positions) // most))
+        ]
+        order = rng.permutation(len(runs))
+        number = np.cumsum([len(runs[place]) for place in order]) - 1
+        batches: dict[int, list[np.ndarray]] = {}
+        for place, last in zip(order, number, strict=True):
+            batches.setdefault(int(last) // size, []).append(runs[place])
+        return [np.concatenate(parts) for parts in batches.values()]
+
     def flat(self, architecture: int, positions: np.ndarray) -> np.ndarray:
         """Flat weights float32 [n, P] of networks of one architecture."""
         return self._flat[architecture][self._row[positions]]
 
 
-def response_function(template: Any, shape: tuple[int, ...]) -> Callable[..., Any]:
-    """A traced function from flat weights [n, P] and inputs [K, ...] to outputs [n, K * outputs].
-
-    Args:
-        template: Keras 3 model of the architecture; P weights in the order of its `get_weights()`.
-        shape: [K, ...], of the inputs.
-    """
-    place, start = {}, 0
-    for variable in template.weights:
-        size = int(np.prod(tuple(variable.shape)))
-        place[id(variable)] = start, start + size
-        start += size
-
-    def variables(of: list[Any], flat: tf.Tensor) -> list[tf.Tensor]:
-        # What is no weight (the seeds of dropout) keeps its value; nothing is drawn outside of training.
-        return [
-            tf.reshape(flat[slice(*place[id(v)])], v.shape)
-            if id(v) in place
-            else tf.convert_to_tensor(v.value)
-            for v in of
-        ]
-
-    @tf.function(input_signature=[tf.TensorSpec([None, start]), tf.TensorSpec(shape)])
-    def respond(flat: tf.Tensor, inputs: tf.Tensor) -> tf.Tensor:
-        def one(vector: tf.Tensor) -> tf.Tensor:
-            outputs, _ = template.stateless_call(
-                variables(template.trainable_variables, vector),
-                variables(template.non_trainable_variables, vector),
-                inputs,
-                training=False,
-            )
-            return tf.reshape(outputs, [-1])
-
-        return tf.map_fn(one, flat, fn_output_signature=tf.float32)
-
-    # Traced here: a function per architecture is meant, which TensorFlow would warn of as retracing.
-    traced = respond.get_concrete_function()
-    return lambda flat, inputs: traced(tf.convert_to_tensor(flat), tf.convert_to_tensor(inputs))
-
-
-def _features(outputs: tf.Tensor) -> tf.Tensor:
-    return tf.asinh(tf.clip_by_value(outputs, -_LARGEST, _LARGEST))
+def _features(outputs: tf.Tensor, num_outputs: int) -> tf.Tensor:
+    """asinh of answers, probabilities, and what both lead to on average, from answers [n, K * outputs]."""
+    bounded = tf.clip_by_value(outputs, -_LARGEST, _LARGEST)
+    chances = tf.nn.softmax(tf.reshape(bounded, [-1, outputs.shape[1] // num_outputs, num_outputs]))
+    ordered = tf.reduce_mean(tf.sort(chances, axis=-1, direction="DESCENDING"), axis=1)
+    parts = [tf.reshape(chances, tf.shape(outputs)), tf.reduce_mean(chances, axis=1), ordered]
+    return tf.concat([tf.asinh(bounded), *(_CHANCE_SCALE * part for part in parts)], axis=1)

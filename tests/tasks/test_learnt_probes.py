@@ -9,7 +9,8 @@ import pytest
 from gmn_tf.errors import ZooError
 from gmn_tf.tasks.metrics import r2
 from gmn_tf.tasks.probe_generator import ProbeGenerator
-from gmn_tf.tasks.probes import Probes, response_function
+from gmn_tf.tasks.probes import Probes
+from gmn_tf.tasks.responses import keras_response
 
 tf = pytest.importorskip("tensorflow")
 layers = keras.layers
@@ -88,7 +89,7 @@ def test_responses_are_those_of_the_models(networks):
     for kind, template in enumerate(networks.templates):
         _, flat = networks.flat_weights(kind)
         inputs = np.random.default_rng(1).uniform(size=(3, 5, 6, 1)).astype(np.float32)
-        found = response_function(template, inputs.shape)(flat[:4], inputs)
+        found = keras_response(template, inputs.shape)(flat[:4], inputs)
         for row in range(4):
             twin = keras.models.clone_model(template)
             ends = np.cumsum([w.size for w in twin.get_weights()])
@@ -103,7 +104,7 @@ def test_the_probes_are_learnt_through_the_networks(networks):
     flat = networks.flat_weights(0)[1][:2]
     generator = ProbeGenerator(3, shape=(5, 6, 1))
     with tf.GradientTape() as tape:
-        outputs = response_function(template, (3, 5, 6, 1))(flat, generator(None))
+        outputs = keras_response(template, (3, 5, 6, 1))(flat, generator(None))
         loss = tf.reduce_sum(tf.square(outputs))
     gradients = tape.gradient(loss, generator.trainable_weights)
     assert all(np.isfinite(g).all() and np.abs(g).max() > 0 for g in gradients)

@@ -34,6 +34,13 @@ SMALL = {
         "epochs": 2,
     },
     "nfn": {"num_places": 3, "width": 4, "num_layers": 1, "hidden_dim": 4, "max_layers": 8, "epochs": 2},
+    "gmn_probes": {
+        "probes": 4,
+        "probe_epochs": 2,
+        "hidden_dim": 4,
+        "epochs": 2,
+        "metanetwork": {"num_blocks": 1, "node_dim": 4, "edge_dim": 4, "message_dim": 4, "readout_dim": 4},
+    },
     "probes": {"probes": 4, "latent_dim": 4, "hidden_dim": 4, "hidden_layers": 1, "epochs": 2},
     "statnn": {},
     "statnn_mlp": {"hidden_dim": 4, "epochs": 3},

@@ -1,0 +1,238 @@
+"""The metanetwork beside learnt probes: what a network is, and what it says, read together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from gmn_tf.errors import ZooError
+from gmn_tf.models.registry import method
+from gmn_tf.tasks import accuracy
+from gmn_tf.tasks.probes import Probes
+from gmn_tf.training import judge, pipeline
+from gmn_tf.training.joint_readout import JointReadout
+from gmn_tf.training.plan import Planner
+from gmn_tf.training.population import Population
+from gmn_tf.training.settings import CHANNELS, METHOD, Settings, optimizer
+
+_PROBES, _WEIGHT, _CONFIG = "probes/", "weight_", "config"
+
+
+class ProbedMetanetwork:
+    """Predicts from a network's parameter graph and from its answers to learnt inputs.
+
+    First probes are learnt by themselves (`gmn_tf.tasks.probes.Probes`); then they are fixed, and a
+    `GraphMetanetwork` is trained together with a new MLP on the answers: the last hidden layers of both
+    go into one output (`JointReadout`). Probe features of networks are in Kofinas et al. 2024, section 4
+    ("probe features"), there of every neuron; here of the outputs, so that networks of any kind of layer
+    have them. Answers depend on a network's function alone, so the whole keeps the metanetwork's symmetry.
+
+    For networks of a zoo, all of which take and give the same shapes.
+
+    Args:
+        epochs: passes over the training networks of the second part.
+        batch_size: networks in a step of it.
+        learning_rate: of it, see `gmn_tf.training.settings.Settings`.
+        seed: of the initial weights and of the order of the networks.
+        probes, probe_epochs: how many inputs are learnt, and the passes that takes.
+        hidden_dim: width of the MLP on the answers.
+        dropout_rate: of its hidden units, and of what the output reads of the metanetwork.
+        metanetwork: arguments of `GraphMetanetwork` beside those of the method "gmn".
+    """
+
+    def __init__(
+        self,
+        *,
+        epochs: int = 12,
+        batch_size: int = 8,
+        learning_rate: float = 3e-3,
+        seed: int = 0,
+        probes: int = 64,
+        probe_epochs: int = 12,
+        hidden_dim: int = 128,
+        dropout_rate: float = 0.2,
+        metanetwork: dict[str, Any] | None = None,
+    ) -> None:
+        self._arguments = {
+            "epochs": epochs,
+            "batch_size": batch_size,
+            "learning_rate": learning_rate,
+            "seed": seed,
+            "probes": probes,
+            "probe_epochs": probe_epochs,
+            "hidden_dim": hidden_dim,
+            "dropout_rate": dropout_rate,
+            "metanetwork": dict(metanetwork or {}),
+        }
+        self._training = Settings.of(
+            METHOD, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, seed=seed
+        )
+        self._probes = Probes(probes=probes, epochs=probe_epochs, seed=seed)
+        self.history: list[dict[str, float]] = []
+        """Part, epoch, training and validation loss, after `fit`."""
+        self.settings: dict[str, Any] = {}
+        """Epochs, steps and networks that training took, and its best epoch, after `fit`."""
+        self._model: JointReadout | None = None
+
+    @property
+    def num_parameters(self) -> int:
+        """Learnt numbers of both parts; 0 before `fit`."""
+        if self._model is None:
+            return 0
+        joint = sum(int(np.prod(w.shape)) for w in self._model.trainable_weights)
+        return joint + self._probes.num_probe_parameters
+
+    def fit(
+        self,
+        zoo: Any,
+        indices: np.ndarray,
+        *,
+        validation: np.ndarray | None = None,
+        progress: Callable[[dict[str, float]], None] | None = None,
+    ) -> ProbedMetanetwork:
+        """Fits on the networks `indices`, keeps the epoch that is best on `validation`.
+
+        Args:
+            zoo, indices: the training networks.
+            validation: default: the zoo's validation split.
+            progress: called with {"epoch", "loss", "validation_loss"} after each epoch of either part.
+
+        Raises:
+            ZooError: as of `Probes.fit`.
+        """
+        import tf_keras
+
+        indices = np.asarray(indices)
+        chosen = np.asarray(zoo.indices("validation") if validation is None else validation)
+        self._probes.fit(zoo, indices, validation=chosen, progress=progress)
+        self.history = [{"part": "probes", **row} for row in self._probes.history]
+        answers, judged_answers = (self._probes.answers(zoo, part) for part in (indices, chosen))
+        targets, judged_targets = (accuracy.targets(zoo.table, part) for part in (indices, chosen))
+        population = Population.from_zoo(zoo, indices, channels=CHANNELS, augment=True)
+        judged = Population.from_zoo(zoo, chosen, channels=CHANNELS)
+
+        tf_keras.utils.set_random_seed(int(self._arguments["seed"]))
+        model = self._model = self._build()
+        model.metanetwork.adapt(pipeline.batches(population, batch_size=32))
+        model.answers.adapt(answers)
+        planner = Planner(
+            population.num_edges, self._training.batch_size, replicas=1, seed=self._training.seed
+        )
+        budget = planner.budget(population.num_nodes, epochs=self._training.epochs)
+        both = np.concatenate([targets[:, np.newaxis], answers], axis=1)
+        dataset = pipeline.training_dataset(population, both, planner, budget).map(
+            lambda graph, row, weight: ((graph, row[:, 1:]), row[:, :1], weight)
+        )
+        total = self._training.epochs * planner.steps
+        model.compile(
+            optimizer(self._training, total, jit_compile=True), loss=accuracy.loss(), jit_compile=True
+        )
+        model.optimizer.build(model.trainable_variables)
+        best, kept = np.inf, model.get_weights()
+        predict = joint_predictor(model)
+
+        def close(epoch: int, logs: dict[str, float]) -> None:
+            nonlocal best, kept
+            trained = model.get_weights()
+            model.optimizer.finalize_variable_values(model.trainable_variables)
+            loss = accuracy.cross_entropy(judged_targets, predict(judged, judged_answers))
+            row = {"epoch": epoch + 1, "loss": float(logs["loss"]), "validation_loss": loss}
+            self.history.append({"part": "metanetwork", **row})
+            if loss < best:
+                best, kept = loss, model.get_weights()
+            model.set_weights(trained)
+            if progress is not None:
+                progress(row)
+
+        model.fit(
+            dataset,
+            epochs=self._training.epochs,
+            steps_per_epoch=planner.steps,
+            callbacks=[tf_keras.callbacks.LambdaCallback(on_epoch_end=close)],
+            verbose=0,
+        )
+        if not np.isfinite(best):
+            raise ZooError("training failed: no epoch had a finite loss; use a smaller learning rate")
+        model.set_weights(kept)
+        rows = [row for row in self.history if row["part"] == "metanetwork"]
+        self.settings = {
+            "epochs": self._training.epochs,
+            "best_epoch": min(rows, key=lambda row: row["validation_loss"])["epoch"],
+            "steps": total,
+            "networks_seen": self._training.epochs * len(indices),
+            "probes": self._probes.settings,
+        }
+        return self
+
+    def predict(self, zoo: Any, indices: np.ndarray) -> np.ndarray:
+        """Predicted accuracies float64 [n]; errors as of `Probes.predict`."""
+        indices = np.asarray(indices)
+        answers = self._probes.answers(zoo, indices)
+        population = Population.from_zoo(zoo, indices, channels=CHANNELS)
+        return accuracy.probability(joint_predictor(self._model)(population, answers))
+
+    def get_state(self) -> dict[str, np.ndarray]:
+        """All that `from_state` needs, as plain arrays by name."""
+        probes = {_PROBES + name: array for name, array in self._probes.get_state().items()}
+        assert self._model is not None  # the probes would have refused
+        weights = {f"{_WEIGHT}{n:04d}": array for n, array in enumerate(self._model.get_weights())}
+        return {_CONFIG: np.array(json.dumps(self._arguments)), **probes, **weights}
+
+    @classmethod
+    def from_state(cls, state: dict[str, np.ndarray]) -> ProbedMetanetwork:
+        """A method ready to predict, from `get_state`'s arrays.
+
+        Raises:
+            ZooError: an array is missing or has another shape.
+        """
+        try:
+            made = cls(**json.loads(str(state[_CONFIG])))
+        except KeyError as error:
+            raise ZooError(
+                f"received a state without {error}, expected one of ProbedMetanetwork.get_state()"
+            ) from error
+        parts = {name.removeprefix(_PROBES): a for name, a in state.items() if name.startswith(_PROBES)}
+        made._probes = Probes.from_state(parts)
+        made._model = made._build()
+        weights = [state[name] for name in sorted(state) if name.startswith(_WEIGHT)]
+        if [w.shape for w in weights] != [tuple(w.shape) for w in made._model.weights]:
+            raise ZooError("received a state whose arrays do not fit its settings: it is damaged")
+        made._model.set_weights(weights)
+        return made
+
+    def _build(self) -> JointReadout:
+        entry = method(METHOD)
+        arguments = {**entry.model, **self._arguments["metanetwork"]}  # type: ignore[dict-item]
+        metanetwork = entry.load()(1, num_channels=CHANNELS, name="metanetwork", **arguments)
+        return JointReadout(
+            metanetwork,
+            num_answers=self._probes.num_features,
+            num_channels=CHANNELS,
+            hidden_dim=int(self._arguments["hidden_dim"]),  # type: ignore[call-overload]
+            dropout_rate=float(self._arguments["dropout_rate"]),  # type: ignore[arg-type]
+        )
+
+
+def joint_predictor(model: Any) -> Callable[[Population, np.ndarray], np.ndarray]:
+    """A function from a population and its networks' answers [n, .] to the model's logits [n]."""
+    import tensorflow as tf
+
+    from gmn_tf.graph.tensor import graph_tensor_spec
+
+    spec = tf.TensorSpec([None, model.num_answers], tf.float32)
+    forward = tf.function(
+        lambda graph, answers: model((graph, answers), training=False),
+        input_signature=[graph_tensor_spec(CHANNELS), spec],
+    )
+
+    def predict(population: Population, answers: np.ndarray) -> np.ndarray:
+        logits = np.empty(len(population), np.float32)
+        for members in judge.parts(population.num_edges):
+            graph = pipeline.to_graph_tensor(pipeline.collate(population, members))
+            logits[members] = forward(graph, tf.constant(answers[members]))[:, 0]
+        return logits
+
+    return predict
