@@ -41,7 +41,7 @@ _ALL = (
         kind=FIT,
         target="gmn_tf.training.probed_metanetwork:ProbedMetanetwork",
         source="Lim et al. 2024; Kofinas et al. 2024",
-        settings={"epochs": 12},
+        settings={"epochs": 8},
     ),
     Method(
         name="deepsets",

@@ -1,4 +1,4 @@
-"""One answer from a metanetwork's representation of a network and from numbers that describe it."""
+"""One answer from a network's graph and from what it says to inputs: a head on the latter, corrected."""
 
 from __future__ import annotations
 
@@ -30,15 +30,51 @@ class Standardize(tf.keras.layers.Layer):
         return tf.clip_by_value((x - self._mean) / self._deviation, -self._MOST, self._MOST)
 
 
-class JointReadout(tf.keras.Model):
-    """Logits from [metanetwork's last hidden layers; MLP of the network's answers].
+class AnswersHead(tf.keras.Model):
+    """An MLP with dropout on a network's answers.
 
     Args:
-        metanetwork: read by `GraphMetanetwork.represent`.
-        num_answers: numbers per network beside its graph.
-        num_channels: of the metanetwork.
-        hidden_dim: width of the MLP's two layers.
-        dropout_rate: of their units, and of the metanetwork's hidden layers.
+        num_answers: numbers per network.
+        hidden_dim: width of its two hidden layers.
+        dropout_rate: of what they read and of their units (half of it of the answers).
+
+    Call arguments:
+        answers: float32 [components, num_answers].
+    Call returns:
+        Logits float32 [components, 1].
+    """
+
+    def __init__(self, num_answers: int, *, hidden_dim: int, dropout_rate: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        layers = tf.keras.layers
+        self.num_answers = num_answers
+        self.standardize = Standardize(num_answers, name="standardize")
+        start = tf.keras.initializers.RandomNormal(stddev=0.01)
+        self._chain = [layers.Dropout(dropout_rate / 2)]
+        for number in range(2):
+            self._chain += [layers.Dense(hidden_dim, "relu", name=f"hidden_{number}")]
+            self._chain += [layers.Dropout(dropout_rate)]
+        self._chain.append(layers.Dense(1, kernel_initializer=start, name="output"))
+        self(tf.zeros([1, num_answers]))
+        self.learnt = list(self.trainable_weights)
+
+    def call(self, answers: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        state = self.standardize(answers)
+        for layer in self._chain:
+            state = (
+                layer(state, training=training)
+                if isinstance(layer, tf.keras.layers.Dropout)
+                else layer(state)
+            )
+        return state
+
+
+class JointReadout(tf.keras.Model):
+    """The logit of a head that is fixed, corrected by a metanetwork.
+
+    Args:
+        metanetwork: of one unit; its answer is added times a learnt factor that starts at 0.
+        head: on the answers; not trained here.
 
     Call arguments:
         inputs: (GraphTensor, answers float32 [components, num_answers]).
@@ -46,32 +82,16 @@ class JointReadout(tf.keras.Model):
         float32 [components, 1].
     """
 
-    def __init__(
-        self,
-        metanetwork: GraphMetanetwork,
-        *,
-        num_answers: int,
-        num_channels: int,
-        hidden_dim: int = 128,
-        dropout_rate: float = 0.2,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, metanetwork: GraphMetanetwork, head: AnswersHead, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        layers = tf.keras.layers
-        self.metanetwork, self.num_answers = metanetwork, num_answers
-        self.answers = Standardize(num_answers, name="answers")
-        self._dropout = layers.Dropout(dropout_rate)
-        self._hidden = [layers.Dense(hidden_dim, "relu", name=f"hidden_{n}") for n in range(2)]
-        start = tf.keras.initializers.RandomNormal(stddev=0.01)
-        self._output = layers.Dense(1, kernel_initializer=start, name="output")
-        graph = smallest_graph(num_channels)
-        self((graph, tf.zeros([1, num_answers])))
+        self.metanetwork, self.head = metanetwork, head
+        head.trainable = False
+        self._step = self.add_weight("step", (), initializer="zeros")  # so the whole starts as the head
+        graph = smallest_graph(metanetwork.num_channels)
+        self((graph, tf.zeros([1, head.num_answers])))
 
     def call(self, inputs: tuple[Any, tf.Tensor], training: bool | None = None) -> tf.Tensor:
         graph, answers = inputs
-        says = self.answers(answers)
-        for layer in self._hidden:
-            says = self._dropout(layer(says), training=training)
-        own, hidden = self.metanetwork.represent(graph)
-        hidden = self._dropout(tf.cast(hidden, says.dtype), training=training)
-        return self._output(tf.concat([says, hidden], axis=-1)) + tf.cast(own, says.dtype)
+        correction = self.metanetwork(graph, training=training)
+        correction = self._step * tf.reduce_mean(correction, axis=-1, keepdims=True)
+        return self.head(answers, training=False) + correction

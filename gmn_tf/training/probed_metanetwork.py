@@ -7,52 +7,58 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from gmn_tf.errors import ZooError
+from gmn_tf.graph.tensor import graph_tensor_spec
 from gmn_tf.models.registry import method
 from gmn_tf.tasks import accuracy
 from gmn_tf.tasks.probes import Probes
 from gmn_tf.training import judge, pipeline
-from gmn_tf.training.joint_readout import JointReadout
+from gmn_tf.training.joint_readout import AnswersHead, JointReadout
 from gmn_tf.training.plan import Planner
 from gmn_tf.training.population import Population
 from gmn_tf.training.settings import CHANNELS, METHOD, Settings, optimizer
 
+_HEAD_BATCH, _HEAD_LEARNING_RATE = 64, 1e-3
 _PROBES, _WEIGHT, _CONFIG = "probes/", "weight_", "config"
 
 
 class ProbedMetanetwork:
     """Predicts from a network's parameter graph and from its answers to learnt inputs.
 
-    First probes are learnt by themselves (`gmn_tf.tasks.probes.Probes`); then they are fixed, and a
-    `GraphMetanetwork` is trained together with a new MLP on the answers: the last hidden layers of both
-    go into one output (`JointReadout`). Probe features of networks are in Kofinas et al. 2024, section 4
-    ("probe features"), there of every neuron; here of the outputs, so that networks of any kind of layer
-    have them. Answers depend on a network's function alone, so the whole keeps the metanetwork's symmetry.
+    Three parts, each fixed before the next: probes are learnt (`gmn_tf.tasks.probes.Probes`); a new MLP is
+    trained on the answers to them, with large batches and for longer than running the networks each time
+    would allow; a `GraphMetanetwork` is trained to correct its logit (`JointReadout`), and where no epoch
+    of that helps on the validation networks, the MLP's answer stays as it is. Probe features of networks
+    are in Kofinas et al. 2024, section 4 ("probe features"), there of every neuron; here of the outputs, so
+    that networks of any kind of layer have them. Answers depend on a network's function alone, so the
+    whole keeps the metanetwork's symmetry.
 
     For networks of a zoo, all of which take and give the same shapes.
 
     Args:
-        epochs: passes over the training networks of the second part.
+        epochs: passes over the training networks of the metanetwork.
         batch_size: networks in a step of it.
         learning_rate: of it, see `gmn_tf.training.settings.Settings`.
         seed: of the initial weights and of the order of the networks.
         probes, probe_epochs: how many inputs are learnt, and the passes that takes.
-        hidden_dim: width of the MLP on the answers.
-        dropout_rate: of its hidden units, and of what the output reads of the metanetwork.
+        head_epochs: passes of the MLP on the answers.
+        hidden_dim, dropout_rate: of that MLP.
         metanetwork: arguments of `GraphMetanetwork` beside those of the method "gmn".
     """
 
     def __init__(
         self,
         *,
-        epochs: int = 12,
+        epochs: int = 8,
         batch_size: int = 8,
         learning_rate: float = 3e-3,
         seed: int = 0,
         probes: int = 64,
         probe_epochs: int = 12,
-        hidden_dim: int = 128,
+        head_epochs: int = 50,
+        hidden_dim: int = 256,
         dropout_rate: float = 0.2,
         metanetwork: dict[str, Any] | None = None,
     ) -> None:
@@ -63,6 +69,7 @@ class ProbedMetanetwork:
             "seed": seed,
             "probes": probes,
             "probe_epochs": probe_epochs,
+            "head_epochs": head_epochs,
             "hidden_dim": hidden_dim,
             "dropout_rate": dropout_rate,
             "metanetwork": dict(metanetwork or {}),
@@ -82,8 +89,8 @@ class ProbedMetanetwork:
         """Learnt numbers of both parts; 0 before `fit`."""
         if self._model is None:
             return 0
-        joint = sum(int(np.prod(w.shape)) for w in self._model.trainable_weights)
-        return joint + self._probes.num_probe_parameters
+        weights = [*self._model.metanetwork.trainable_weights, *self._model.head.learnt]
+        return sum(int(np.prod(w.shape)) for w in weights) + self._probes.num_probe_parameters
 
     def fit(
         self,
@@ -117,7 +124,7 @@ class ProbedMetanetwork:
         tf_keras.utils.set_random_seed(int(self._arguments["seed"]))
         model = self._model = self._build()
         model.metanetwork.adapt(pipeline.batches(population, batch_size=32))
-        model.answers.adapt(answers)
+        self._fit_head(model.head, (answers, targets), (judged_answers, judged_targets), progress)
         planner = Planner(
             population.num_edges, self._training.batch_size, replicas=1, seed=self._training.seed
         )
@@ -131,8 +138,12 @@ class ProbedMetanetwork:
             optimizer(self._training, total, jit_compile=True), loss=accuracy.loss(), jit_compile=True
         )
         model.optimizer.build(model.trainable_variables)
-        best, kept = np.inf, model.get_weights()
         predict = joint_predictor(model)
+        best, kept = (
+            accuracy.cross_entropy(judged_targets, predict(judged, judged_answers)),
+            model.get_weights(),
+        )
+        self.history.append({"part": "metanetwork", "epoch": 0, "loss": np.nan, "validation_loss": best})
 
         def close(epoch: int, logs: dict[str, float]) -> None:
             nonlocal best, kept
@@ -154,8 +165,6 @@ class ProbedMetanetwork:
             callbacks=[tf_keras.callbacks.LambdaCallback(on_epoch_end=close)],
             verbose=0,
         )
-        if not np.isfinite(best):
-            raise ZooError("training failed: no epoch had a finite loss; use a smaller learning rate")
         model.set_weights(kept)
         rows = [row for row in self.history if row["part"] == "metanetwork"]
         self.settings = {
@@ -166,6 +175,51 @@ class ProbedMetanetwork:
             "probes": self._probes.settings,
         }
         return self
+
+    def _fit_head(
+        self,
+        head: AnswersHead,
+        training: tuple[np.ndarray, np.ndarray],
+        validation: tuple[np.ndarray, np.ndarray],
+        progress: Callable[[dict[str, float]], None] | None,
+    ) -> None:
+        import tf_keras
+
+        answers, targets = training
+        head.standardize.adapt(answers)
+        epochs = int(self._arguments["head_epochs"])  # type: ignore[call-overload]
+        steps = epochs * -(-len(targets) // _HEAD_BATCH)
+        schedule = tf_keras.optimizers.schedules.CosineDecay(
+            0.0, steps, warmup_target=_HEAD_LEARNING_RATE, warmup_steps=-(-steps // 20)
+        )
+        optimizer = tf_keras.optimizers.AdamW(schedule, weight_decay=1e-3, global_clipnorm=1.0)
+        optimizer.build(head.learnt)
+        rng = np.random.default_rng(self._training.seed)
+        rows, labels = tf.constant(answers), tf.constant(targets[:, np.newaxis])
+
+        @tf.function(reduce_retracing=True)
+        def step(batch: tf.Tensor) -> tf.Tensor:
+            with tf.GradientTape() as tape:
+                logits = head(tf.gather(rows, batch), training=True)
+                wanted = tf.gather(labels, batch)
+                loss = tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(wanted, logits))
+            optimizer.apply_gradients(zip(tape.gradient(loss, head.learnt), head.learnt, strict=True))
+            return loss
+
+        best, kept = np.inf, head.get_weights()
+        for epoch in range(epochs):
+            order = np.array_split(rng.permutation(len(targets)), steps // epochs)
+            loss = float(np.mean([step(tf.constant(batch)) for batch in order]))
+            judged = accuracy.cross_entropy(validation[1], head(validation[0])[:, 0].numpy())
+            row = {"epoch": epoch + 1, "loss": loss, "validation_loss": judged}
+            self.history.append({"part": "head", **row})
+            if judged < best:
+                best, kept = judged, head.get_weights()
+            if progress is not None:
+                progress(row)
+        if not np.isfinite(best):
+            raise ZooError("training failed: no epoch had a finite loss")
+        head.set_weights(kept)
 
     def predict(self, zoo: Any, indices: np.ndarray) -> np.ndarray:
         """Predicted accuracies float64 [n]; errors as of `Probes.predict`."""
@@ -207,22 +261,18 @@ class ProbedMetanetwork:
         entry = method(METHOD)
         arguments = {**entry.model, **self._arguments["metanetwork"]}  # type: ignore[dict-item]
         metanetwork = entry.load()(1, num_channels=CHANNELS, name="metanetwork", **arguments)
-        return JointReadout(
-            metanetwork,
-            num_answers=self._probes.num_features,
-            num_channels=CHANNELS,
+        head = AnswersHead(
+            self._probes.num_features,
             hidden_dim=int(self._arguments["hidden_dim"]),  # type: ignore[call-overload]
             dropout_rate=float(self._arguments["dropout_rate"]),  # type: ignore[arg-type]
+            name="head",
         )
+        return JointReadout(metanetwork, head)
 
 
 def joint_predictor(model: Any) -> Callable[[Population, np.ndarray], np.ndarray]:
     """A function from a population and its networks' answers [n, .] to the model's logits [n]."""
-    import tensorflow as tf
-
-    from gmn_tf.graph.tensor import graph_tensor_spec
-
-    spec = tf.TensorSpec([None, model.num_answers], tf.float32)
+    spec = tf.TensorSpec([None, model.head.num_answers], tf.float32)
     forward = tf.function(
         lambda graph, answers: model((graph, answers), training=False),
         input_signature=[graph_tensor_spec(CHANNELS), spec],

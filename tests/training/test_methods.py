@@ -37,6 +37,7 @@ SMALL = {
     "gmn_probes": {
         "probes": 4,
         "probe_epochs": 2,
+        "head_epochs": 3,
         "hidden_dim": 4,
         "epochs": 2,
         "metanetwork": {"num_blocks": 1, "node_dim": 4, "edge_dim": 4, "message_dim": 4, "readout_dim": 4},

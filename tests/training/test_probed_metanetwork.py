@@ -13,15 +13,18 @@ WIDTHS = {"num_blocks": 1, "node_dim": 4, "edge_dim": 4, "message_dim": 4, "read
 
 @pytest.fixture(scope="module")
 def fitted(zoo):
-    method = ProbedMetanetwork(probes=4, probe_epochs=2, epochs=3, hidden_dim=8, metanetwork=WIDTHS)
+    method = ProbedMetanetwork(
+        probes=4, probe_epochs=2, head_epochs=4, epochs=3, hidden_dim=8, metanetwork=WIDTHS
+    )
     return method.fit(zoo, zoo.indices("train"))
 
 
-def test_both_parts_have_a_history_and_the_best_epoch_is_kept(fitted):
+def test_every_part_has_a_history_and_the_best_epoch_is_kept(fitted):
     parts = [row["part"] for row in fitted.history]
-    assert parts == ["probes"] * 2 + ["metanetwork"] * 3
-    losses = [row["validation_loss"] for row in fitted.history[2:]]
-    assert fitted.settings["best_epoch"] == 1 + int(np.argmin(losses))
+    assert parts == ["probes"] * 2 + ["head"] * 4 + ["metanetwork"] * 4
+    losses = [row["validation_loss"] for row in fitted.history[-4:]]
+    assert fitted.settings["best_epoch"] == int(np.argmin(losses))
+    assert losses[0] == pytest.approx(min(row["validation_loss"] for row in fitted.history[2:6]), rel=1e-5)
     assert fitted.settings["probes"]["epochs"] == 2
 
 
@@ -33,6 +36,8 @@ def test_graph_and_answers_both_count(fitted, zoo, monkeypatch):
     monkeypatch.setattr(fitted._probes, "answers", lambda zoo, indices: answers[::-1])
     assert np.abs(fitted.predict(zoo, test) - predictions).max() > 1e-4
     monkeypatch.undo()
+    fitted._model._step.assign(1.0)
+    predictions = fitted.predict(zoo, test)
     readout = fitted._model.metanetwork._readout[0]._output
     kept = readout.get_weights()
     readout.set_weights([kept[0] + 1.0, kept[1]])
