@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,13 @@ def _cells(row: dict[str, Any]) -> list[str]:
     ]
 
 
+def constancy(rows: list[dict[str, Any]], mode: str) -> str:
+    """The time per edge that a mode's sizes are nearest to, and the factor within which all of them lie."""
+    times = [row["nanoseconds_per_edge"] for row in rows if row["mode"] == mode and "seconds" in row]
+    middle = math.sqrt(min(times) * max(times))
+    return f"{mode}: within {max(times) / middle:.2f} times of {middle:.0f} ns per edge, either way"
+
+
 def line(row: dict[str, Any]) -> str:
     """One size in a sentence."""
     what = row.get("error") or f"{row['seconds']:.3f} s, {row['increase_bytes'] / 1e9:.2f} GB added"
@@ -68,8 +76,15 @@ def markdown(result: dict[str, Any]) -> str:
             "|---|" + "---:|" * (len(_HEADERS) - 1),
             *("| " + " | ".join(_cells(row)) + " |" for row in result["rows"]),
             "",
+            *(f"- {constancy(result['rows'], mode)}" for mode in _modes(result["rows"])),
+            "",
         ]
     )
+
+
+def _modes(rows: list[dict[str, Any]]) -> list[str]:
+    """Modes of which there is a figure, in their order."""
+    return list(dict.fromkeys(row["mode"] for row in rows if "seconds" in row))
 
 
 def show(rows: list[dict[str, Any]]) -> None:

@@ -13,7 +13,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from gmn_tf.layers.edge_stream import Columns, EdgeFunction, EdgeStream
+from gmn_tf.layers.edge_stream import NOWHERE, Columns, EdgeFunction, EdgeStream
+
+UNCOMPILED_EDGES = 2**18
+"""Up to so many edges a function runs as it is: compiling it would take longer than all chunks do."""
 
 
 def _ignore(num_edges: int) -> None:
@@ -42,6 +45,8 @@ class HostArray:
 class HostStream(EdgeStream):
     """Eager, not differentiable; `columns` are numpy arrays, per-edge inputs and results `HostArray`s.
 
+    All chunks have one size, so that a function is compiled once; the last one is padded as `EdgeStream`'s.
+
     Attributes:
         advance: called with the number of edges after each chunk.
     """
@@ -54,7 +59,8 @@ class HostStream(EdgeStream):
     ) -> HostStream:
         arrays = {name: np.asarray(column) for name, column in columns.items()}
         num_edges = len(next(iter(arrays.values())))
-        return cls(arrays, num_edges, -(-num_edges // chunk_size), chunk_size, advance)
+        num_chunks = -(-num_edges // chunk_size)
+        return cls(arrays, num_edges, num_chunks, -(-num_edges // max(1, num_chunks)), advance)
 
     def pad(self, column: Any, fill: float = 0) -> Any:
         return HostArray(np.asarray(column))
@@ -83,14 +89,14 @@ class HostStream(EdgeStream):
                 given = np.empty(shape, spec.dtype.as_numpy_dtype)
             found[name] = given
 
-        @tf.function(jit_compile=True)
         def update(columns: Columns, inputs: Columns, tables: Any) -> tuple[Columns, Columns]:
             return function(columns, inputs, tables, seed, lambda name, x: x)
 
+        compiled = self._compiled(update)
         for rows, columns, chunk in self._chunks(inputs):
-            values, terms = update(columns, chunk, tables)
+            values, terms = compiled(columns, chunk, tables)
             for name, array in found.items():
-                array[rows] = values[name]
+                array[rows] = values[name][: rows.stop - rows.start]
             totals = {name: total + terms[name] for name, total in totals.items()}
         return {name: HostArray(array) for name, array in found.items()}, totals
 
@@ -102,18 +108,28 @@ class HostStream(EdgeStream):
         shape: Any,
         dtype: tf.DType = tf.float32,
     ) -> tf.Tensor:
-        compiled = tf.function(function, jit_compile=True)
+        compiled = self._compiled(function)
         largest = tf.fill(shape, dtype.min)
         for _, columns, chunk in self._chunks(inputs):
             largest = tf.maximum(largest, compiled(columns, chunk, tables))
         return largest
+
+    def _compiled(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        return function if self.num_edges <= UNCOMPILED_EDGES else tf.function(function, jit_compile=True)
 
     def _chunks(self, inputs: Columns) -> Iterator[tuple[slice, Columns, Columns]]:
         for start in range(0, self.num_edges, self.chunk_size):
             rows = slice(start, min(start + self.chunk_size, self.num_edges))
             yield (
                 rows,
-                {name: tf.constant(column[rows]) for name, column in self.columns.items()},
-                {name: tf.constant(column.array[rows]) for name, column in inputs.items()},
+                {name: self._whole(column[rows], NOWHERE) for name, column in self.columns.items()},
+                {name: self._whole(column.array[rows], 0) for name, column in inputs.items()},
             )
             self.advance(rows.stop - rows.start)
+
+    def _whole(self, rows: np.ndarray, fill: float) -> tf.Tensor:
+        """Rows of a chunk, filled up to its size."""
+        missing = self.chunk_size - len(rows)
+        if missing:
+            rows = np.concatenate([rows, np.full((missing, *rows.shape[1:]), fill, rows.dtype)])
+        return tf.constant(rows)

@@ -33,6 +33,7 @@ def test_tables_of_sizes_that_ran_and_one_that_did_not(tmp_path):
     text = scaling_report.markdown({"model": {}, "chunk": None, "cores": 2, "rows": rows})
     assert "| inference | 100 | 10.000 | 100000000 | 1.00 |" in text
     assert "| training | 1,000 | more than 2 GB |" in text
+    assert "- inference: within 1.41 times of 141421356 ns per edge, either way" in text
     scaling_report.plot(rows, tmp_path / "plot.png")
     assert (tmp_path / "plot.png").stat().st_size > 1000
 

@@ -14,6 +14,7 @@ tf = pytest.importorskip("tensorflow")
 
 from gmn_tf.errors import SchemaError  # noqa: E402
 from gmn_tf.graph import schema  # noqa: E402
+from gmn_tf.layers import host_stream  # noqa: E402
 from gmn_tf.layers.label_statistics import LabelStatistics  # noqa: E402
 from gmn_tf.models.graph_metanetwork import GraphMetanetwork  # noqa: E402
 
@@ -143,7 +144,10 @@ def test_chunks_of_edges_give_the_same_answers_and_gradients(options, output):
 
 
 @pytest.mark.parametrize("output", ["graph", "edge"])
-def test_streaming_gives_the_same_answers(options, output, capsys):
+@pytest.mark.parametrize("compiled", [True, False])
+def test_streaming_gives_the_same_answers(options, output, compiled, capsys, monkeypatch):
+    if compiled:
+        monkeypatch.setattr(host_stream, "UNCOMPILED_EDGES", 0)
     graph = merge(small_cnn(0), small_cnn(1, channels=(2, 6, 3)))
     values = graph.edge_sets[schema.EDGE_SET][schema.VALUE].numpy()
     model = make(options, output=output)
