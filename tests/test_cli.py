@@ -338,3 +338,39 @@ def test_a_bug_keeps_its_traceback(gmn_tf, monkeypatch, model_file):
     monkeypatch.setattr(sys, "argv", ["gmn-tf", "inspect", str(model_file)])
     with pytest.raises(ZeroDivisionError):
         cli.main()
+
+
+def test_render_writes_the_picture(gmn_tf, refused, model_file, tmp_path):
+    from matplotlib.image import imread
+
+    from gmn_tf.inr.architecture import InrArchitecture
+    from gmn_tf.inr.rendering import render_image
+
+    architecture = InrArchitecture(hidden=(5,))
+    inr = architecture.keras_model()
+    inr.set_weights(architecture.weight_list(architecture.initial(1, seed=0)[0]))
+    inr.save(tmp_path / "inr.keras")
+    picture = tmp_path / "new" / "picture.png"
+    code, out, _ = gmn_tf("render", tmp_path / "inr.keras", "--size", "6x9", "--out", picture, "--json")
+    assert code == 0 and json.loads(out)["shape"] == [6, 9, 1]
+    shown = imread(picture)
+    assert shown.shape[:2] == (6, 9)
+    np.testing.assert_allclose(shown[..., 1], np.clip(render_image(inr, 6, 9)[..., 0], 0, 1), atol=0.003)
+    assert "--size 6x: expected pixels a side" in refused(
+        "render", model_file, "--size", "6x", "--out", picture
+    )
+    assert "expected an INR of pictures" in refused("render", model_file, "--out", picture)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--recipe", "nfn"], "Received --recipe, which only INRs have"),
+        (["--family", "siren", "--hidden", "3,x"], "expected numbers of units, such as 32,32"),
+        (["--family", "siren", "--keras", "2"], "which INRs do not have"),
+        (["--family", "siren", "--size", "7", "--per-image", "2"], "expected a multiple of 2"),
+    ],
+)
+def test_options_of_inrs_are_for_inrs(refused, tmp_path, arguments, sentence):
+    assert sentence in refused("zoo", "--out", tmp_path / "zoo", *arguments)
+    assert list(tmp_path.iterdir()) == []

@@ -18,6 +18,7 @@ from gmn_tf.zoo import files
 from gmn_tf.zoo.parts import part_file
 
 _RENDERED_AT_ONCE = 64
+_MOST = 200.0  # dB; beyond it are only the roundings of float32, and infinity is no JSON
 
 
 def weights_file(part: int) -> str:
@@ -61,7 +62,7 @@ def fit_part(folder: Path, plan: InrPlan, source: Source, columns: dict[str, np.
             "architecture": 0,
             "row": int(number),
             **{name: values[row].item() for name, values in own.items()},
-            "psnr": round(float(measured[row]), 4),
+            "psnr": round(min(float(measured[row]), _MOST), 4),
             "steps": int(fitted.steps[row]),
             "family": family(plan.architecture),
             "num_parameters": plan.architecture.num_parameters,

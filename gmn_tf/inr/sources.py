@@ -12,7 +12,7 @@ from gmn_tf.inr.coordinates import grid, line
 from gmn_tf.zoo import store
 from gmn_tf.zoo.data import Data, load_data
 
-IMAGES, WAVES = "images", "waves"
+IMAGES, WAVES, PUBLISHED = "images", "waves", "published"
 SINE = "sine"
 
 WAVE_POINTS = 256

@@ -6,7 +6,7 @@ import numpy as np
 
 from gmn_tf.errors import InrError
 from gmn_tf.inr.architecture import InrArchitecture
-from gmn_tf.inr.sources import IMAGES, ImageSource, Source, load_source
+from gmn_tf.inr.sources import IMAGES, PUBLISHED, ImageSource, Source, load_source
 from gmn_tf.zoo.store import Zoo
 
 
@@ -43,6 +43,8 @@ def source_of(zoo: Zoo, *, data: str | None = None) -> Source:
     """
     architecture_of(zoo)
     name = data or zoo.manifest["recipe"]["data"]
+    if name == PUBLISHED:
+        raise InrError(f"{zoo.path} does not say what its INRs, fitted elsewhere, were fitted to.")
     source = load_source(name)
     if source.hash != zoo.manifest["data"]["hash"]:
         raise InrError(f"{name} is not the data that {zoo.path} was made from: its content is another.")
