@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 import gmn_tf
-from gmn_tf.commands import editing, inrs, models, populations, ranking, serving, training
+from gmn_tf.commands import editing, inrs, learning, models, populations, ranking, serving, training
 from gmn_tf.errors import GmnError
 
 NO_SPACE = "No space left on device"
@@ -40,7 +40,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for commands in (models, populations, training, editing, serving, ranking, inrs):
+for commands in (models, populations, training, learning, editing, serving, ranking, inrs):
     commands.register(app)
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from gmn_tf.commands import console
-from gmn_tf.models.registry import EDIT, METHODS
+from gmn_tf.models.registry import METHODS
 from gmn_tf.training.settings import Settings
 
 _DEFAULTS = Settings()
@@ -189,24 +189,21 @@ def evaluate(
     (statistics of each layer's weights into gradient-boosted trees, fitted here on the same training
     networks) and of the constant prediction, with paired bootstrap intervals of the differences. Written as
     JSON too, with a predicted-against-true scatter as PNG. Of an editor: the mean squared error of what its
-    networks show, beside that of the unedited ones, and pictures before and after.
+    networks show, beside that of the unedited ones, and pictures before and after. Of a classifier: accuracy
+    and confusion. Of a representation: a linear regression of amplitude and frequency from it, and the
+    projector's files in the logs of RUN.
     """
     console.start_tensorflow()
-    from gmn_tf.training import evaluate as evaluation
-    from gmn_tf.training import evaluate_edits as edits
+    from gmn_tf.training.judging import JUDGES, REPORT
     from gmn_tf.training.run import Run
     from gmn_tf.zoo.opening import open_zoo
 
     folder = out if out is not None else run / EVALUATION
     opened = Run.load(run)
-    if opened.task.name == EDIT:
-        report = edits.evaluate_edits(opened, open_zoo(zoo), split=split, out=folder)
-        text, picture = edits.table_text(report), edits.PICTURE
-    else:
-        report = evaluation.evaluate(opened, open_zoo(zoo), split=split, out=folder)
-        text, picture = evaluation.table_text(report), evaluation.SCATTER
+    judge = JUDGES[opened.task.name]
+    report = judge.evaluate(opened, open_zoo(zoo), split=split, out=folder)
     if as_json:
         console.print_json({"out": str(folder), **report})
         return
-    print(text)
-    print(f"Written to {folder / evaluation.REPORT} and {folder / picture}.")
+    print(judge.table_text(report))
+    print(f"Written to {folder / REPORT} and {folder / judge.picture}.")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from gmn_tf.models.registry import ACCURACY, EDIT
+from gmn_tf.models.registry import ACCURACY, CLASSIFY, EDIT, REPRESENT
 from gmn_tf.tasks.bootstrap import resampled
 from gmn_tf.tasks.metrics import METRICS
 
@@ -78,6 +78,22 @@ def _edits(unedited: np.ndarray, errors: np.ndarray, counts: np.ndarray) -> dict
     }
 
 
+def _classes(labels: np.ndarray, predicted: np.ndarray, counts: np.ndarray) -> dict[str, np.ndarray]:
+    """Share of the networks that are put into the right class, of every draw."""
+    right = (np.asarray(labels) == np.asarray(predicted)).astype(np.float64)
+    weights = np.asarray(counts, np.float64)
+    return {"accuracy": weights @ right / weights.sum(axis=1)}
+
+
+def _regressions(constant: np.ndarray, errors: np.ndarray, counts: np.ndarray) -> dict[str, np.ndarray]:
+    """Mean squared error, and how much less it is than that of the constant prediction, of every draw."""
+    constant, errors = (np.asarray(values, np.float64) for values in (constant, errors))
+    weights = np.asarray(counts, np.float64)
+    mse = weights @ errors / weights.sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return {"mse": mse, "r2": 1.0 - weights @ errors / (weights @ constant)}
+
+
 MEASURES: dict[str, Measures] = {
     ACCURACY: _AccuracyMeasures(
         heading="Accuracy prediction",
@@ -104,6 +120,32 @@ MEASURES: dict[str, Measures] = {
         ceiling=None,
         decimals=5,
         resampled=_edits,
+    ),
+    CLASSIFY: Measures(
+        heading="Classifying INRs",
+        script="scripts/reproduce_inr_classification.py",
+        docs="docs/inrs.md",
+        target="label",
+        titles={"accuracy": "accuracy"},
+        charted={"accuracy": "accuracy"},
+        short=("accuracy",),
+        floor=0.0,
+        ceiling=1.02,
+        decimals=4,
+        resampled=_classes,
+    ),
+    REPRESENT: Measures(
+        heading="Representing INRs without labels",
+        script="scripts/reproduce_inr_representation.py",
+        docs="docs/inrs.md",
+        target="constant_error",
+        titles={"mse": "mean squared error", "r2": "R2"},
+        charted={"mse": "mean squared error"},
+        short=("mse",),
+        floor=None,
+        ceiling=None,
+        decimals=3,
+        resampled=_regressions,
     ),
 }
 """By task."""

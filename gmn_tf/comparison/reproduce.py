@@ -228,7 +228,7 @@ def _make(
         return None
     opened = Run.load(run)
     test = job.zoo.indices("test", job.settings.setting)
-    predictions = job.task.scores(job.zoo, test, opened.predict(job.zoo, test))
+    predictions = job.task.scores_of(opened, job.zoo, test)
     row = {
         **job.row,
         **{name: summary[name] for name in COSTS},

@@ -83,21 +83,27 @@ class FlatMLP(Baseline):
         dense = tf.keras.layers.Dense
         self._hidden = [dense(hidden_dim, "relu", name=f"hidden_{i}") for i in range(num_layers)]
         if self.per_edge:
-            self._last = dense(length, name="changes")
+            self._changes = dense(length, name="changes")
         else:
-            self._last = head(units, hidden_dim=hidden_dim, dropout_rate=dropout_rate)
+            self._head = head(units, hidden_dim=hidden_dim, dropout_rate=dropout_rate)
         self.create_weights()
 
     def call(self, graph: tfgnn.GraphTensor, training: bool | None = None) -> tf.Tensor:
-        vectors = weight_vectors(graph, self.normalised(graph), length=self.length)
-        state = tf.ensure_shape(vectors.values, [None, self.length])
-        for layer in self._hidden:
-            state = layer(state)
         if not self.per_edge:
-            return self._last(state, training=training)
-        changes = tf.reshape(self._last(state), [-1])
+            return self._head(self.pooled(graph), training=training)
+        vectors = weight_vectors(graph, self.normalised(graph), length=self.length)
+        changes = tf.reshape(self._changes(self._states(vectors.values)), [-1])
         changes = tf.gather(tf.concat([changes, tf.zeros([1], changes.dtype)], axis=0), vectors.place)
         return self.stepped(changes, graph)
+
+    def pooled(self, graph: tfgnn.GraphTensor) -> tf.Tensor:
+        return self._states(weight_vectors(graph, self.normalised(graph), length=self.length).values)
+
+    def _states(self, values: tf.Tensor) -> tf.Tensor:
+        state = tf.ensure_shape(values, [None, self.length])
+        for layer in self._hidden:
+            state = layer(state)
+        return state
 
     def size(self, graph: tfgnn.GraphTensor) -> tf.Tensor:
         raw = graph.edge_sets[schema.EDGE_SET][schema.VALUE]

@@ -154,13 +154,14 @@ class NeuralFunctional(Baseline):
 
     def call(self, graph: tfgnn.GraphTensor, training: bool | None = None) -> tf.Tensor:
         pairs, vectors, chain = self.features(graph)
-        if self._last is not None:
-            answers = self._of_edges(*self._last((pairs, vectors, chain)), graph, chain)
-            broken = tf.gather(chain.broken, edge_components(graph))
-        else:
-            answers = self._head(layer_sums(pairs, vectors, chain), training=training)
-            broken = chain.broken
+        if self._last is None:
+            return self._head(_pooled(pairs, vectors, chain), training=training)
+        answers = self._of_edges(*self._last((pairs, vectors, chain)), graph, chain)
+        broken = tf.gather(chain.broken, edge_components(graph))
         return tf.where(broken[:, tf.newaxis], tf.constant(np.nan, answers.dtype), answers)
+
+    def pooled(self, graph: tfgnn.GraphTensor) -> tf.Tensor:
+        return _pooled(*self.features(graph))
 
     def _of_edges(
         self, pairs: tf.Tensor, vectors: tf.Tensor, graph: tfgnn.GraphTensor, chain: PlainChain
@@ -203,3 +204,9 @@ class NeuralFunctional(Baseline):
         row = tf.clip_by_value(index, 0, self._settings["num_indices"] - 1)
         known = tf.cast(index >= 0, self.compute_dtype)[:, tf.newaxis]
         return known * tf.gather(self._embeddings[name], row)
+
+
+def _pooled(pairs: tf.Tensor, vectors: tf.Tensor, chain: PlainChain) -> tf.Tensor:
+    """Means over layers, side by side; NaN for what is no plain chain, so that answers are."""
+    sums = layer_sums(pairs, vectors, chain)
+    return tf.where(chain.broken[:, tf.newaxis], tf.constant(np.nan, sums.dtype), sums)

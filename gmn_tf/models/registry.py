@@ -16,60 +16,14 @@ arguments that carry the name of a training setting (epochs, batch_size, ...) ar
 
 from __future__ import annotations
 
-import dataclasses
-import importlib
-import inspect
-from collections.abc import Mapping
 from typing import Any
 
 from gmn_tf.errors import RunError
+from gmn_tf.models.inr_methods import CLASSIFIERS, REPRESENTATIONS
+from gmn_tf.models.method import FIT, GRAPH, Method
 
-GRAPH, FIT = "graph", "fit"
-
-ACCURACY, EDIT = "accuracy", "edit"
+ACCURACY, EDIT, CLASSIFY, REPRESENT = "accuracy", "edit", "classify", "represent"
 """The tasks."""
-
-_GIVEN = {"self", "kwargs", "units", "output", "num_channels", "seed", "name"}
-"""Arguments that the task or the run determines."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Method:
-    """One way of predicting from weights.
-
-    Attributes:
-        name: as `--method` takes it.
-        title: as tables print it.
-        kind: `GRAPH` or `FIT`.
-        target: "module:Class".
-        source: the paper it follows.
-        settings: default training settings (`gmn_tf.training.settings.Settings`) that are its own.
-        model: default constructor arguments that are not the class's own; sizes are chosen so that
-            all methods have about as many parameters as the default metanetwork.
-    """
-
-    name: str
-    title: str
-    kind: str
-    target: str
-    source: str
-    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    model: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-
-    @property
-    def on_graphs(self) -> bool:
-        """Whether it is a model on GraphTensors."""
-        return self.kind == GRAPH
-
-    def load(self) -> Any:
-        """The class, imported now."""
-        module, _, name = self.target.partition(":")
-        return getattr(importlib.import_module(module), name)
-
-    def arguments(self) -> set[str]:
-        """Constructor arguments that are for the user to choose."""
-        return set(inspect.signature(self.load()).parameters) - _GIVEN
-
 
 _ALL = (
     Method(
@@ -197,7 +151,12 @@ _EDITORS = (
 EDITORS: dict[str, Method] = {entry.name: entry for entry in _EDITORS}
 """The methods that edit networks, the metanetwork first."""
 
-_TABLES: dict[str, dict[str, Method]] = {ACCURACY: METHODS, EDIT: EDITORS}
+_TABLES: dict[str, dict[str, Method]] = {
+    ACCURACY: METHODS,
+    EDIT: EDITORS,
+    CLASSIFY: CLASSIFIERS,
+    REPRESENT: REPRESENTATIONS,
+}
 
 
 def methods(task: str = ACCURACY) -> dict[str, Method]:

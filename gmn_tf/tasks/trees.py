@@ -41,8 +41,28 @@ class Trees:
     @classmethod
     def of(cls, fitted: Any, *, count: int) -> Trees:
         """The first `count` trees of a fitted `sklearn.ensemble.HistGradientBoostingRegressor`."""
+        return cls._of(fitted, count=count, column=0)
+
+    @classmethod
+    def per_class(cls, fitted: Any, *, count: int) -> list[Trees]:
+        """The first `count` trees of each class of a fitted `HistGradientBoostingClassifier`.
+
+        Their answers are logits, whose softmax are the probabilities. Of two classes scikit-learn fits the
+        second's alone; the first's are those of no trees.
+        """
+        classes = range(len(fitted._predictors[0]))
+        found = [cls._of(fitted, count=count, column=column) for column in classes]
+        if len(found) > 1:
+            return found
+        nothing = np.zeros(0)
+        none = {field.name: nothing.astype(np.int64) for field in dataclasses.fields(cls)}
+        empty = {**none, "baseline": np.zeros(1), "threshold": nothing, "value": nothing}
+        return [cls(**{**empty, "missing_left": nothing.astype(bool)}), *found]
+
+    @classmethod
+    def _of(cls, fitted: Any, *, count: int, column: int) -> Trees:
         # No public attribute of scikit-learn's holds them; a test compares the answers.
-        parts = [stage[0].nodes for stage in fitted._predictors[:count]]
+        parts = [stage[column].nodes for stage in fitted._predictors[:count]]
         nodes = np.concatenate(parts)
         sizes = [len(part) for part in parts]
         roots = np.cumsum([0, *sizes[:-1]])
@@ -50,7 +70,7 @@ class Trees:
         first = np.repeat(roots, sizes)
         leaf = nodes["is_leaf"].astype(bool)
         return cls(
-            baseline=np.asarray(fitted._baseline_prediction, np.float64).reshape(1),
+            baseline=np.asarray(fitted._baseline_prediction, np.float64).reshape(-1)[column : column + 1],
             roots=roots,
             feature=np.where(leaf, 0, nodes["feature_idx"].astype(np.int64)),
             threshold=np.where(leaf, 0.0, nodes["num_threshold"].astype(np.float64)),

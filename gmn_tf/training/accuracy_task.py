@@ -32,7 +32,8 @@ class AccuracyTask(Task):
     def predictor(
         self, model: Any, zoo: Zoo | None = None, *, channels: int
     ) -> Callable[[Population], np.ndarray]:
-        return judge.predictor(model, channels=channels)
+        predict = judge.predictor(model, channels=channels)
+        return lambda population: predict(population)[:, 0]
 
     def figures(self, targets: np.ndarray, answers: np.ndarray) -> dict[str, float]:
         return judge.figures(targets, answers)

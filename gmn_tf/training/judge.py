@@ -17,20 +17,36 @@ MAX_EDGES = 100_000
 """Edges evaluated at once, unless a single network has more."""
 
 
-def predictor(model: Any, *, channels: int) -> Callable[[Population], np.ndarray]:
-    """A function from a population to the model's logits [n], traced once for graphs of all sizes."""
+def predictor(
+    model: Any, *, channels: int, views: int = 0, call: Callable[[Any], Any] | None = None
+) -> Callable[[Population], np.ndarray]:
+    """A function from a population to the model's answers [n, units], traced once for graphs of all sizes.
+
+    Args:
+        model: a model on graphs.
+        channels: values of an edge.
+        views: 0 for the networks as they are. More than that for so many variants of each
+            (`Population.change`), always the same ones: answers [n, views, units] then.
+        call: from a graph to answers; by default the model itself.
+    """
     import tensorflow as tf
 
     @tf.function(input_signature=[graph_tensor_spec(channels)])
     def forward(graph: Any) -> Any:
-        return model(graph, training=False)
+        return model(graph, training=False) if call is None else call(graph)
+
+    def answers(population: Population, view: int | None) -> np.ndarray:
+        found = []
+        for members in parts(population.num_edges):
+            variants = None if view is None else members + view * len(population)
+            graph = pipeline.to_graph_tensor(pipeline.collate(population, members, variants=variants))
+            found.append(forward(graph).numpy())
+        return np.concatenate(found)
 
     def predict(population: Population) -> np.ndarray:
-        logits = np.empty(len(population), np.float32)
-        for members in parts(population.num_edges):
-            graph = pipeline.to_graph_tensor(pipeline.collate(population, members))
-            logits[members] = forward(graph).numpy()[:, 0]
-        return logits
+        if not views:
+            return answers(population, None)
+        return np.stack([answers(population, view) for view in range(views)], axis=1)
 
     return predict
 

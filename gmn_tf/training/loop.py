@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gmn_tf.errors import RunError
 from gmn_tf.models import registry
 from gmn_tf.training import pipeline
+from gmn_tf.training.inr_change import inr_change
 from gmn_tf.training.plan import Planner
 from gmn_tf.training.population import Population
 from gmn_tf.training.settings import Settings, optimizer
@@ -50,8 +51,11 @@ def train(
     if deadline is not None and placement.across_hosts:
         raise RunError("received a time limit for several hosts, whose clocks differ: leave it out")
     train, validation = (zoo.indices(part, settings.setting) for part in ("train", "validation"))
-    population = Population.from_zoo(zoo, train, channels=settings.channels, augment=settings.augment)
+    population = Population.from_zoo(zoo, train, channels=settings.channels, augment=settings.augment is True)
+    if not isinstance(settings.augment, bool):
+        population.change = inr_change(zoo, settings.augment)
     judged = Population.from_zoo(zoo, validation, channels=settings.channels)
+    judged.change = population.change  # for tasks that judge views
     targets, judged_targets = (task.targets(zoo, part) for part in (train, validation))
     planner = Planner(
         population.num_edges, settings.batch_size, replicas=placement.replicas, seed=settings.seed
@@ -105,7 +109,7 @@ def train(
         bar = Bar(settings, task.shown, steps=steps, first_epoch=state.epoch, rows=state.history)
         callbacks.append(bar)
     arguments = (population, targets, planner, budget)
-    options = {"first_epoch": state.epoch, "with_slots": task.with_slots}
+    options = {"first_epoch": state.epoch, "with_slots": task.with_slots, "views": task.views}
     if placement.distributed:
         dataset = pipeline.distributed_dataset(placement.strategy, *arguments, **options)
     else:

@@ -28,6 +28,7 @@ _EDGE_COLUMNS = (
     schema.ENTRY_POSITION,
 )
 _SIZES = "sizes"
+_VIEW = 2**31  # more than any variant that a planner names
 
 PLACES, ARCHITECTURE = "places", "architecture"
 """Where the edges' values lie in flat weights, beside the graph: it is not for the metanetwork to see."""
@@ -65,9 +66,7 @@ def collate(
     edges[schema.SOURCE] = edges[schema.SOURCE] + offsets
     edges[schema.TARGET] = edges[schema.TARGET] + offsets
     chosen = np.zeros(len(members), int) if variants is None else variants
-    edges[schema.VALUE] = np.concatenate(
-        [population.values(int(m), variant=int(v)) for m, v in zip(members, chosen, strict=True)]
-    )
+    edges[schema.VALUE] = np.concatenate(population.values(members, variants=variants))
     places = {}
     if with_slots:
         parts = [s.slots[int(v) % s.num_variants] for s, v in zip(structures, chosen, strict=True)]
@@ -115,6 +114,7 @@ def training_dataset(
     *,
     first_epoch: int = 0,
     with_slots: bool = False,
+    views: int = 1,
     replicas: range | None = None,
 ) -> tf.data.Dataset:
     """Endless batches, epoch after epoch from `first_epoch`, as (GraphTensor, target, weight).
@@ -123,18 +123,22 @@ def training_dataset(
         population: the training networks.
         targets: float [n, ...].
         planner: which networks go where.
-        budget: padded size of one replica's batch.
+        budget: padded size of one replica's batch, without views.
         first_epoch: number of the first epoch; `planner.steps` global batches later the next begins.
         with_slots: (GraphTensor, places) in the GraphTensor's place, see `collate`.
+        views: how often each network is in its batch, each time as another variant; first all once, then
+            all again.
         replicas: the replicas this dataset feeds (default: all). Each global batch gives one element per
             replica, in order.
 
     Returns:
-        A dataset of GraphTensors with `budget.components` components; target float32 [components, 1], or
-        [components, ...] where targets have more axes; weight float32 [components]: 1 / (networks in the
-        global batch) for a network and 0 for padding.
+        A dataset of GraphTensors with `views * (budget.components - 1) + 1` components; target float32
+        [components, 1], or [components, ...] where targets have more axes; weight float32 [components]:
+        1 / (networks in the global batch * views) for a network and 0 for padding.
     """
     import tensorflow as tf
+
+    budget = budget.times(views)
 
     fed = range(planner.replicas) if replicas is None else replicas
     targets = np.asarray(targets, np.float32)
@@ -148,7 +152,14 @@ def training_dataset(
         number += first_epoch
         batch = epoch(number)[step]
         return _element(
-            population, targets, batch, fed[replica], budget, variants(number), with_slots=with_slots
+            population,
+            targets,
+            batch,
+            fed[replica],
+            budget,
+            variants(number),
+            with_slots=with_slots,
+            views=views,
         )
 
     like = element(0)
@@ -175,6 +186,7 @@ def distributed_dataset(
     *,
     first_epoch: int = 0,
     with_slots: bool = False,
+    views: int = 1,
 ) -> Any:
     """`training_dataset` under a strategy: every replica gets its part of the same global batches."""
 
@@ -188,6 +200,7 @@ def distributed_dataset(
             budget,
             first_epoch=first_epoch,
             with_slots=with_slots,
+            views=views,
             replicas=range(first, first + share),
         )
 
@@ -203,15 +216,17 @@ def _element(
     variants: np.ndarray,
     *,
     with_slots: bool,
+    views: int,
 ) -> tuple[Columns, np.ndarray, np.ndarray]:
-    members = batch[replica]
+    members = np.tile(batch[replica], views)
+    chosen = variants[members] + np.repeat(np.arange(views), len(batch[replica])) * _VIEW
     target = np.zeros((budget.components, *targets.shape[1:]), np.float32)
     weight = np.zeros(budget.components, np.float32)
     target[: len(members)] = targets[members]
-    weight[: len(members)] = 1.0 / sum(len(part) for part in batch)
+    weight[: len(members)] = 1.0 / (views * sum(len(part) for part in batch))
     if not len(members):
         return _empty(population, budget, with_slots=with_slots), target, weight
-    columns = collate(population, members, budget=budget, variants=variants[members], with_slots=with_slots)
+    columns = collate(population, members, budget=budget, variants=chosen, with_slots=with_slots)
     return columns, target, weight
 
 

@@ -26,6 +26,10 @@ class Budget:
     edges: int
     components: int
 
+    def times(self, number: int) -> Budget:
+        """The size of a batch with each of its networks in it `number` times."""
+        return Budget(number * self.nodes, number * self.edges, 1 + number * (self.components - 1))
+
 
 @dataclasses.dataclass(frozen=True)
 class Planner:

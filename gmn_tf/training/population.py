@@ -14,6 +14,8 @@ from gmn_tf.training.structure import Graph, Structure
 if TYPE_CHECKING:
     from gmn_tf.zoo.store import Zoo
 
+Change = Callable[[int, np.ndarray, np.random.Generator], np.ndarray]
+
 _STRUCTURES: WeakKeyDictionary[Zoo, dict[tuple[int, int, bool], Structure]] = WeakKeyDictionary()
 """Of opened zoos, by architecture, channels and whether augmented."""
 
@@ -27,6 +29,8 @@ class Population:
         num_nodes, num_edges: int [n], sizes of each network's graph.
         architectures: int32 [n], the number of each network's architecture in its zoo; without a zoo, in
             `structures`.
+        change: a function (architecture, flat weights [k, P], generator) -> [k, P] that makes variants of
+            networks beside those that their structure has, or None.
     """
 
     def __init__(
@@ -40,6 +44,7 @@ class Population:
         self.structures = list(structures)
         self.kinds = np.asarray(kinds, np.int64)
         self.architectures = np.asarray(kinds if architectures is None else architectures, np.int32)
+        self.change: Change | None = None
         self._weights = weights
         self.num_nodes = np.array([s.num_nodes for s in self.structures], np.int64)[self.kinds]
         self.num_edges = np.array([s.num_edges for s in self.structures], np.int64)[self.kinds]
@@ -108,9 +113,25 @@ class Population:
         """Flat weights of network `member`."""
         return self._weights(member)
 
-    def values(self, member: int, *, variant: int = 0) -> np.ndarray:
-        """Values float32 [num_edges, channels] of network `member`, or of a variant of it."""
-        return self.structure(member).values(self.flat(member), variant=variant)
+    def values(self, members: np.ndarray, *, variants: np.ndarray | None = None) -> list[np.ndarray]:
+        """Values float32 [num_edges, channels] of each of the networks `members`, or of variants of them.
+
+        Variants are told by numbers from 0; equal members and variants together give equal values.
+        """
+        flat = [self.flat(int(member)) for member in members]
+        chosen = np.zeros(len(members), int) if variants is None else np.asarray(variants)
+        if self.change is not None and variants is not None:
+            generator = np.random.default_rng(chosen)
+            architectures = self.architectures[members]
+            for architecture in np.unique(architectures):
+                places = np.flatnonzero(architectures == architecture)
+                changed = self.change(int(architecture), np.stack([flat[p] for p in places]), generator)
+                for place, row in zip(places, changed, strict=True):
+                    flat[place] = row
+        return [
+            self.structure(int(member)).values(row, variant=int(variant))
+            for member, row, variant in zip(members, flat, chosen, strict=True)
+        ]
 
 
 def _structure(zoo: Zoo, architecture: int, channels: int, augment: bool) -> Structure:

@@ -19,7 +19,7 @@ from gmn_tf.training.keeper import BEST_WEIGHTS
 from gmn_tf.training.loop import build_model
 from gmn_tf.training.population import Population
 from gmn_tf.training.structure import Graph
-from gmn_tf.training.task import ACCURACY, Task, task_of
+from gmn_tf.training.task import Task, task_of
 
 if TYPE_CHECKING:
     from gmn_tf.zoo.store import Zoo
@@ -99,30 +99,28 @@ class Run:
         return int(self.config["settings"]["channels"])
 
     def predict(self, zoo: Zoo, indices: np.ndarray) -> np.ndarray:
-        """What the task predicts of the networks `indices` of a zoo, [n, ...]: accuracies in float64, or what
-        edited networks show."""
+        """What the task predicts of the networks `indices` of a zoo, [n, ...]: accuracies or probabilities of
+        classes in float64, representations, or what edited networks show."""
         if not self.method.on_graphs:
             return np.asarray(self.model.predict(zoo, indices), np.float64)
-        predict = self._predict
-        if self.task.name != ACCURACY:
-            predict = self.task.predictor(self.model, zoo, channels=self.channels)
-        population = Population.from_zoo(zoo, indices, channels=self.channels)
-        return self.task.predictions(predict(population))
+        read = self._read
+        if self.task.with_slots:
+            read = self.task.reader(self.model, zoo, channels=self.channels)
+        return read(Population.from_zoo(zoo, indices, channels=self.channels))
 
     def predict_graphs(self, networks: Sequence[tuple[Graph, np.ndarray]]) -> np.ndarray:
-        """Predicted accuracies float64 [n] of networks given as (ParameterGraph, flat weights).
+        """The same as `predict` of networks given as (ParameterGraph, flat weights).
 
         Raises:
-            RunError: the method is none on graphs, or the task another one.
+            RunError: the method is none on graphs, or the task is one that needs a zoo.
         """
-        if self.task.name != ACCURACY:
+        if self.task.with_slots:
             raise RunError(
-                f"received a run for the task {self.task.name!r}, expected one for {ACCURACY!r}: "
+                f"received a run for the task {self.task.name!r}, expected one that answers per network: "
                 "networks without a zoo are edited by gmn_tf.editor.load_editor"
             )
-        population = Population.from_graphs(networks, channels=self.channels)
-        return self.task.predictions(self._predict(population))
+        return self._read(Population.from_graphs(networks, channels=self.channels))
 
     @functools.cached_property
-    def _predict(self) -> Any:
-        return self.task.predictor(self.model, None, channels=self.channels)
+    def _read(self) -> Any:
+        return self.task.reader(self.model, None, channels=self.channels)

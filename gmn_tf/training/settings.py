@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 from gmn_tf.errors import RunError
+from gmn_tf.inr.augmentation import InrAugmentation
 from gmn_tf.models.registry import ACCURACY, METHODS, is_method, method
 
 CHANNELS = 9
@@ -33,7 +34,9 @@ class Settings:
             and kept; 0 for none.
         patience: epochs without a better validation loss after which training stops; 0 for never.
         seed: of the initial weights and of the shuffling.
-        augment: whether every epoch shows each network mirrored and turned at random.
+        augment: how every epoch shows each network changed at random: True for mirrored and turned (its
+            kernels, `gmn_tf.training.augment`), or a mapping of fields of
+            `gmn_tf.inr.augmentation.InrAugmentation` for a zoo of INRs; False for not at all.
         channels: values an edge may carry; 1 gives every parameter an edge of its own.
         model: arguments of the method's class.
     """
@@ -49,7 +52,7 @@ class Settings:
     averaging: float = 0.99
     patience: int = 10
     seed: int = 0
-    augment: bool = True
+    augment: bool | dict[str, float] = True
     channels: int = CHANNELS
     model: dict[str, Any] = dataclasses.field(default_factory=lambda: dict(METHODS[METHOD].model))
 
@@ -67,6 +70,8 @@ class Settings:
     def __post_init__(self) -> None:
         if not is_method(self.method):
             method(self.method)
+        if not isinstance(self.augment, bool):
+            InrAugmentation.of(self.augment)
         checks = {
             "epochs": self.epochs >= 1,
             "batch_size": self.batch_size >= 1,

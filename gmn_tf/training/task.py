@@ -11,15 +11,18 @@ import numpy as np
 
 from gmn_tf.errors import RunError
 from gmn_tf.models import registry
-from gmn_tf.models.registry import ACCURACY, EDIT
+from gmn_tf.models.registry import ACCURACY, CLASSIFY, EDIT, REPRESENT
 
 if TYPE_CHECKING:
     from gmn_tf.training.population import Population
+    from gmn_tf.training.run import Run
     from gmn_tf.zoo.store import Zoo
 
 _CLASSES = {
     ACCURACY: "gmn_tf.training.accuracy_task:AccuracyTask",
     EDIT: "gmn_tf.training.edit_task:EditTask",
+    CLASSIFY: "gmn_tf.training.classify_task:ClassifyTask",
+    REPRESENT: "gmn_tf.training.represent_task:RepresentTask",
 }
 
 
@@ -35,6 +38,7 @@ class Task(abc.ABC):
             names it shows them by.
         with_slots: whether the model that `fit` trains gets batches as (GraphTensor, places), see
             `gmn_tf.training.pipeline.collate`.
+        views: how often each network is in a batch, each time changed otherwise (`Settings.augment`).
         judged_as: what TensorBoard calls `picture`.
         picture_file: where in the run's folder the latest `picture` goes as well, or "".
     """
@@ -42,6 +46,7 @@ class Task(abc.ABC):
     name: ClassVar[str]
     shown: ClassVar[Mapping[str, str]]
     with_slots: ClassVar[bool] = False
+    views: ClassVar[int] = 1
     judged_as: ClassVar[str] = "validation"
     picture_file: ClassVar[str] = ""
 
@@ -87,6 +92,10 @@ class Task(abc.ABC):
         """The number per network [n] that tables of results keep of a run's predictions."""
         return predictions
 
+    def scores_of(self, run: Run, zoo: Zoo, indices: np.ndarray) -> np.ndarray:
+        """`scores` of what a run of this task says of the networks `indices`, [n]."""
+        return self.scores(zoo, indices, run.predict(zoo, indices))
+
     def answers(self, predictions: np.ndarray) -> np.ndarray:
         """Answers from what a fitted method predicts, and the other way round in `predictions`."""
         return predictions
@@ -94,6 +103,11 @@ class Task(abc.ABC):
     def predictions(self, answers: np.ndarray) -> np.ndarray:
         """What users want of a network, from a model's answers."""
         return answers
+
+    def reader(self, model: Any, zoo: Zoo | None, *, channels: int) -> Callable[[Population], np.ndarray]:
+        """A function from a population to what users want of its networks, [n, ...]."""
+        predict = self.predictor(model, zoo, channels=channels)
+        return lambda population: self.predictions(predict(population))
 
     def picture(self, zoo: Zoo, indices: np.ndarray, answers: np.ndarray, title: str) -> bytes | None:
         """A PNG for TensorBoard of the answers for networks `indices`, or None."""

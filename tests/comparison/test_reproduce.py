@@ -12,6 +12,7 @@ import pytest
 from gmn_tf.comparison import reproduce as module
 from gmn_tf.comparison.reproduce import reproduce
 from gmn_tf.comparison.results import Results
+from gmn_tf.comparison.script import changes_of
 from gmn_tf.errors import RunError, ZooError
 from gmn_tf.tasks import statnn
 from gmn_tf.training.run import Run
@@ -153,7 +154,7 @@ def test_the_script(script, tiny_zoo, tmp_path, capsys):
     assert "StatNN, trees" in (tmp_path / "results" / "README.md").read_text()
     assert script.main([*given, "--set", "statnn"]) == 2
     assert "expected METHOD.NAME=VALUE" in capsys.readouterr().err
-    assert script._changes_of(["gmn.block=transformer", "gmn.num_blocks=4", "dmc.a=b=c"]) == {
+    assert changes_of(["gmn.block=transformer", "gmn.num_blocks=4", "dmc.a=b=c"]) == {
         "gmn": {"block": "transformer", "num_blocks": 4},
         "dmc": {"a": "b=c"},
     }

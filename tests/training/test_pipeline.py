@@ -131,7 +131,7 @@ def test_replicas_share_a_short_batch(population, targets):
 def test_padding_does_not_change_the_answers(zoo, population):
     from gmn_tf.models.graph_metanetwork import GraphMetanetwork
 
-    channels = population.values(0).shape[1]
+    channels = population.values(np.array([0]))[0].shape[1]
     model = GraphMetanetwork(1, num_channels=channels, node_dim=4, edge_dim=4, message_dim=4, num_blocks=1)
     planner = Planner(population.num_edges, 4)
     budget = planner.budget(population.num_nodes, epochs=1)

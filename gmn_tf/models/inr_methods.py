@@ -1,0 +1,130 @@
+"""The methods that classify INRs, and those that represent them; tables of `gmn_tf.models.registry`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gmn_tf.models.method import FIT, GRAPH, Method
+
+_CLASSES: dict[str, Any] = {
+    "channels": 1,
+    "augment": {
+        "rotation": 15,
+        "translation": 0.1,
+        "scaling": 0.15,
+        "shear": 0.15,
+        "contrast": 0.1,
+        "noise": 0.02,
+        "signs": 0.5,
+    },
+    "batch_size": 32,
+    "patience": 0,
+}
+"""INRs moved a little in every epoch, which is exact, in other signs, with a little noise on top."""
+
+_CLASSIFIERS = (
+    Method(
+        name="gmn",
+        title="graph metanetwork",
+        kind=GRAPH,
+        target="gmn_tf.models.graph_metanetwork:GraphMetanetwork",
+        source="Lim et al. 2024",
+        settings=_CLASSES,
+        model={"symmetry": "sign"},
+    ),
+    Method(
+        name="gmn_transformer",
+        title="graph metanetwork, transformer",
+        kind=GRAPH,
+        target="gmn_tf.models.graph_metanetwork:GraphMetanetwork",
+        source="Lim et al. 2024; Ma et al. 2023 (GRIT)",
+        settings=_CLASSES,
+        model={"block": "transformer", "symmetry": "sign"},
+    ),
+    Method(
+        name="gmn_probes",
+        title="graph metanetwork with 16 probes",
+        kind=GRAPH,
+        target="gmn_tf.models.graph_metanetwork:GraphMetanetwork",
+        source="Lim et al. 2024; Kofinas et al. 2024",
+        settings=_CLASSES,
+        model={"symmetry": "sign", "num_probes": 16, "sine_frequency": 30.0},
+    ),
+    Method(
+        name="nfn",
+        title="NFN-NP",
+        kind=GRAPH,
+        target="gmn_tf.models.neural_functional:NeuralFunctional",
+        source="Zhou et al. 2023",
+        settings=_CLASSES,
+        model={"num_layers": 3, "width": 32, "max_taps": 1, "num_places": 3},
+    ),
+    Method(
+        name="mlp",
+        title="MLP on flattened weights",
+        kind=GRAPH,
+        target="gmn_tf.models.flat_mlp:FlatMLP",
+        source="Zhou et al. 2023, section 4.2",
+        settings=_CLASSES,
+        model={"hidden_dim": 64},
+    ),
+    Method(
+        name="statnn",
+        title="StatNN, trees",
+        kind=FIT,
+        target="gmn_tf.tasks.statnn_classifier:StatNNClassifier",
+        source="Unterthiner et al. 2020",
+    ),
+)
+
+CLASSIFIERS: dict[str, Method] = {entry.name: entry for entry in _CLASSIFIERS}
+"""The methods that classify networks, the metanetwork first."""
+
+_VIEWS: dict[str, Any] = {
+    "channels": 1,
+    "augment": {"noise": 0.1, "dropout": 0.05, "signs": 0.5},
+    "batch_size": 128,
+    "patience": 0,
+    "epochs": 60,
+}
+"""What two views of a network may differ in: nothing that changes amplitude or frequency of a wave."""
+
+_REPRESENTATIONS = (
+    Method(
+        name="gmn",
+        title="graph metanetwork",
+        kind=GRAPH,
+        target="gmn_tf.models.graph_metanetwork:GraphMetanetwork",
+        source="Lim et al. 2024, section 5.3",
+        settings=_VIEWS,
+        model={"symmetry": "sign", "readout_dropout_rate": 0.0},
+    ),
+    Method(
+        name="nfn",
+        title="NFN-NP",
+        kind=GRAPH,
+        target="gmn_tf.models.neural_functional:NeuralFunctional",
+        source="Zhou et al. 2023",
+        settings=_VIEWS,
+        model={"num_layers": 3, "width": 32, "max_taps": 1, "num_places": 3, "dropout_rate": 0.0},
+    ),
+    Method(
+        name="mlp",
+        title="MLP on flattened weights",
+        kind=GRAPH,
+        target="gmn_tf.models.flat_mlp:FlatMLP",
+        source="Navon et al. 2023, section 6",
+        settings=_VIEWS,
+        model={"hidden_dim": 64, "dropout_rate": 0.0},
+    ),
+    Method(
+        name="statistics",
+        title="statistics of the weights, nothing learnt",
+        kind=FIT,
+        target="gmn_tf.tasks.statistic_features:StatisticFeatures",
+        source="Unterthiner et al. 2020",
+    ),
+)
+
+REPRESENTATIONS: dict[str, Method] = {entry.name: entry for entry in _REPRESENTATIONS}
+"""The methods that represent networks without labels, the metanetwork first."""
