@@ -34,7 +34,7 @@ class Baseline(tf.keras.Model):
     limit_name = ""
     """Name of the argument that limits what is read of a network, where there is one."""
 
-    _head: Any = None
+    _head: Any  # no value here: Keras does not track what the class has already
 
     answers_per_edge = False
     """Whether there is an output "edge"."""
