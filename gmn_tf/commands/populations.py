@@ -68,7 +68,11 @@ def zoo(
     ] = None,
     target_psnr: Annotated[
         float | None,
-        typer.Option(metavar="DB", help="INRs: each is fitted until it has so many dB."),
+        typer.Option(metavar="DB", help="INRs: each is fitted until it has so many dB.", show_default="40"),
+    ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(help="INRs: the most that each is fitted for.", show_default="500, waves 1500"),
     ] = None,
     as_json: console.Json = False,
 ) -> None:
@@ -84,7 +88,13 @@ def zoo(
     from gmn_tf.zoo.generate import generate_zoo
     from gmn_tf.zoo.small_cnn_generate import FAMILY, generate_small_cnn_zoo
 
-    for_inrs = {"recipe": recipe, "hidden": hidden, "per_image": per_image, "target_psnr": target_psnr}
+    for_inrs = {
+        "recipe": recipe,
+        "hidden": hidden,
+        "per_image": per_image,
+        "target_psnr": target_psnr,
+        "steps": steps,
+    }
     for_inrs = {name: value for name, value in for_inrs.items() if value is not None}
     if family in FAMILIES:
         if keras_files:

@@ -20,8 +20,8 @@ from gmn_tf.zoo.store import Zoo
 from gmn_tf.zoo.unfinished import Progress
 
 FITS: dict[str, FitSettings] = {
-    IMAGES: FitSettings(steps=500, learning_rate=5e-3, decay="none", target_psnr=40.0),
-    WAVES: FitSettings(steps=1500, learning_rate=2e-3, decay="cosine", target_psnr=40.0),
+    IMAGES: FitSettings(steps=500, learning_rate=5e-3, decay="cosine", target_psnr=40.0),
+    WAVES: FitSettings(steps=1500, learning_rate=5e-3, decay="cosine", target_psnr=40.0),
 }
 """How INRs are fitted to each kind of thing unless told otherwise."""
 
