@@ -88,7 +88,7 @@ def zoo(
     from gmn_tf.zoo.generate import generate_zoo
     from gmn_tf.zoo.small_cnn_generate import FAMILY, generate_small_cnn_zoo
 
-    for_inrs = {
+    for_inrs: dict[str, Any] = {
         "recipe": recipe,
         "hidden": hidden,
         "per_image": per_image,

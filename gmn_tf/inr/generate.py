@@ -85,7 +85,7 @@ def generate_inr_zoo(
         num_outputs=source.num_outputs,
         **architecture,
     )
-    given = {
+    given: dict[str, Any] = {
         "steps": steps,
         "learning_rate": learning_rate,
         "decay": decay,

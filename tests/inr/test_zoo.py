@@ -46,7 +46,8 @@ def test_the_table_says_what_keras_shows(zoo):
         )
     architecture = targets.architecture_of(zoo)
     assert architecture.hidden == (6,) and architecture.num_parameters == zoo.flat(0).size
-    assert zoo.table["psnr"].min() > 5 and zoo.table["steps"].max() == 16
+    start = quality.psnr(architecture.render(architecture.initial(72, seed=3), points).numpy(), values)
+    assert np.median(zoo.table["psnr"] - start) > 2 and zoo.table["steps"].max() == 16
 
 
 def test_images_and_labels_are_those_of_the_data(zoo):
