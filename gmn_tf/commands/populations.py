@@ -60,7 +60,11 @@ def zoo(
     ] = None,
     hidden: Annotated[
         str | None,
-        typer.Option(metavar="UNITS,...", help="INRs: units of the hidden layers.", show_default="32,32"),
+        typer.Option(
+            metavar="UNITS,...",
+            help="INRs: units of the hidden layers; 32,32/24,24,24 for two architectures in equal shares.",
+            show_default="32,32",
+        ),
     ] = None,
     per_image: Annotated[
         int | None,
@@ -144,9 +148,9 @@ def zoo(
     _report(out, made, as_json)
 
 
-def _units(text: str) -> tuple[int, ...]:
+def _units(text: str) -> list[list[int]]:
     try:
-        return tuple(int(units) for units in text.split(","))
+        return [[int(units) for units in one.split(",")] for one in text.split("/")]
     except ValueError:
         raise ZooError(f"Received --hidden {text}: expected numbers of units, such as 32,32.") from None
 

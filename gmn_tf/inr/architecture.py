@@ -161,14 +161,15 @@ class InrArchitecture:
 
         return evaluate(self, flat, coordinates)
 
-    def initial(self, number: int, *, seed: int, first: int = 0) -> np.ndarray:
+    def initial(self, number: int, *, seed: int, first: int = 0, stride: int = 1) -> np.ndarray:
         """Weights that INRs start from, float32 [number, P].
 
-        INR i of a seed always starts from the same weights: a call gives those of i = first, first + 1, ...
+        INR i of a seed always starts from the same weights: a call gives those of i = first, first + stride,
+        and so on.
         """
         from gmn_tf.inr.initialization import start
 
-        return start(self, number, seed=seed, first=first)
+        return start(self, number, seed=seed, first=first, stride=stride)
 
     def weight_list(self, flat: np.ndarray) -> list[np.ndarray]:
         """The weights [P] of one INR as the list that Keras' `set_weights` takes.

@@ -12,6 +12,7 @@ from gmn_tf.errors import InrError, ZooError
 from gmn_tf.inr import parts, quality, targets
 from gmn_tf.inr.coordinates import line
 from gmn_tf.inr.generate import generate_inr_zoo
+from gmn_tf.inr.plan import InrPlan
 from gmn_tf.zoo import files
 from gmn_tf.zoo.data import load_data
 from gmn_tf.zoo.opening import open_zoo
@@ -147,6 +148,26 @@ def test_waves_are_what_their_columns_say(tmp_path):
         targets.images_of(zoo)
 
 
+def test_several_architectures_have_equal_shares(tmp_path):
+    settings = SETTINGS | {"size": 70, "hidden": [(6,), (5, 4), (3,)], "steps": 4}
+    zoo = generate_inr_zoo(tmp_path / "zoo", workers=1, **settings)
+    np.testing.assert_array_equal(zoo.table["architecture"], np.arange(70) % 3)
+    points, values = targets.values_of(zoo)
+    for index in (0, 1, 2, 68, 69):
+        architecture = targets.architecture_of(zoo, int(zoo.table["architecture"][index]))
+        assert architecture.hidden == settings["hidden"][index % 3]
+        shown = zoo.model(index).predict_on_batch(points)
+        np.testing.assert_allclose(
+            architecture.render(zoo.flat(index)[np.newaxis], points)[0], shown, atol=1e-5
+        )
+        found = quality.psnr(shown[np.newaxis], values[index : index + 1])[0]
+        assert found == pytest.approx(zoo.table["psnr"][index], abs=0.02)
+        start = architecture.initial(1, seed=settings["seed"], first=index)[0]
+        assert np.abs(zoo.flat(index) - start).max() < 4 * 1.1e-2  # four steps of Adam at 1e-2
+    again = InrPlan.of_dict(zoo.manifest["plan"])
+    assert again is not None and [a.hidden for a in again.architectures] == settings["hidden"]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -155,6 +176,8 @@ def test_waves_are_what_their_columns_say(tmp_path):
         ({"test": 36}, "some left for training"),
         ({"size": 4000}, "images are needed and digits has"),
         ({"kind": "gabor"}, "Unknown kind"),
+        ({"hidden": ()}, "expected one or more layers"),
+        ({"hidden": [(4,), (4,)]}, "expected each list of units once"),
         ({"recipe": "x"}, "Unknown recipe"),
         ({"data": "cosine"}, 'Unknown data "cosine"'),
         ({"workers": 0}, "Received workers 0"),
