@@ -42,7 +42,7 @@ def render_image(model: Any, height: int, width: int) -> np.ndarray:
         )
     points = grid(height, width)
     batches = range(0, len(points), _POINTS_AT_ONCE)
-    values = [np.asarray(model.predict_on_batch(points[at : at + _POINTS_AT_ONCE])) for at in batches]
+    values = [np.asarray(model(points[at : at + _POINTS_AT_ONCE], training=False)) for at in batches]
     return np.concatenate(values).reshape(height, width, -1).astype(np.float32)
 
 
