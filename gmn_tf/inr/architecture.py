@@ -87,9 +87,15 @@ class InrArchitecture:
 
     @classmethod
     def of_recipe(cls, name: str, **values: Any) -> InrArchitecture:
-        """The architecture of a recipe, "dws" or "nfn", with what is given in `values` otherwise."""
+        """The architecture of a recipe, "dws" or "nfn", with what is given in `values` otherwise.
+
+        Without `frequency`, that of "fourier" is 10: higher ones than a picture's pixels can tell apart only
+        show between the pixels.
+        """
         found = recipe(name)
         defaults = {"output_scale": found.output_scale, "output_shift": found.output_shift}
+        if values.get("kind") == FOURIER:
+            defaults["frequency"] = 10.0
         return cls(**(defaults | values), recipe=name)
 
     @classmethod
