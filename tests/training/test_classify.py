@@ -116,9 +116,9 @@ def test_any_method_is_trained_stored_and_opened(name, zoo, tmp_path):
 
 def test_changes_differ_from_epoch_to_epoch_and_not_from_run_to_run(zoo, tmp_path):
     losses = [
-        run_training(zoo, tmp_path / str(number), "mlp", epochs=2, dropout_rate=0.0, **further)[
-            "validation"
-        ]["loss"]
+        run_training(zoo, tmp_path / str(number), "mlp", epochs=2, dropout_rate=0.0, **further)["validation"][
+            "loss"
+        ]
         for number, further in enumerate(({}, {}, {"augment": False}))
     ]
     assert losses[0] == pytest.approx(losses[1], abs=1e-6) != losses[2]
