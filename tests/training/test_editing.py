@@ -106,10 +106,10 @@ def test_training_brings_what_is_shown_nearer_to_its_target(zoo, tmp_path, name)
 
 
 def test_a_run_goes_on_and_is_the_one_it_would_have_been(zoo, tmp_path):
-    arguments = {**BUDGET, "epochs": 3, "progress": False, **SMALL["gmn"]}
+    arguments = {**BUDGET, "epochs": 3, "progress": False, "method": "mlp", **SMALL["mlp"]}
     task = EditTask("erode")
     summary = train(task, zoo, tmp_path / "whole", **arguments)
-    assert set(summary["validation"]) == {"loss", "psnr"} and summary["method"] == "gmn"
+    assert set(summary["validation"]) == {"loss", "psnr"} and summary["method"] == "mlp"
     while not train(task, zoo, tmp_path / "cut", time_limit=1e-3, say=lambda text: None, **arguments)[
         "finished"
     ]:
@@ -121,7 +121,7 @@ def test_a_run_goes_on_and_is_the_one_it_would_have_been(zoo, tmp_path):
     test = zoo.indices("test")
     errors = task.scores(zoo, test, loaded.predict(zoo, test))
     report = evaluate_edits(loaded, zoo, out=tmp_path / "report", samples=50)
-    own, unedited = report["figures"]["graph metanetwork"], report["figures"]["unedited"]
+    own, unedited = report["figures"]["MLP on flattened weights"], report["figures"]["unedited"]
     assert own["mse"] == pytest.approx(errors.mean()) and own["mse"] != unedited["mse"]
     assert unedited["mse"] == pytest.approx(task.measured(zoo, test).mean())
     apart = report["minus_unedited"]
@@ -132,7 +132,7 @@ def test_a_run_goes_on_and_is_the_one_it_would_have_been(zoo, tmp_path):
 
 
 def test_the_step_under_xla_is_the_step(zoo, tmp_path):
-    arguments = {**BUDGET, "epochs": 1, "progress": False, "method": "nfn", **SMALL["nfn"]}
+    arguments = {**BUDGET, "epochs": 1, "progress": False, "method": "mlp", **SMALL["mlp"]}
     for compiled in (False, True):
         train(EditTask("dilate"), zoo, tmp_path / str(compiled), **{**arguments, "jit_compile": compiled})
     np.testing.assert_allclose(losses(tmp_path / "True"), losses(tmp_path / "False"), rtol=1e-3)
@@ -145,7 +145,7 @@ def test_an_operation_of_ones_own(zoo, tmp_path):
     task = EditTask(negative)
     assert task.options == {"operation": "own:negative", "target": "image"}
     run = tmp_path / "run"
-    train(task, zoo, run, progress=False, **{**BUDGET, "epochs": 1}, **SMALL["gmn"])
+    train(task, zoo, run, method="mlp", progress=False, **{**BUDGET, "epochs": 1}, **SMALL["mlp"])
     with pytest.raises(RunError, match="own:negative', a function that it knows by name alone"):
         evaluate_edits(run, zoo)
     assert evaluate_edits(run, zoo, task=task, samples=10)["operation"] == "own:negative"
