@@ -5,15 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import gmn_tf  # noqa: F401  isort: skip
 
 import numpy as np
 import pytest
-
-sys.path.append(str(Path(__file__).parent / "training"))
-import made_up_inrs
+from made_up_inrs import ARCHITECTURE, write
 
 from gmn_tf import export
 from gmn_tf.errors import RunError
@@ -40,7 +37,7 @@ print("alike")
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
     folder = tmp_path_factory.mktemp("classifier")
-    zoo = made_up_inrs.write(folder / "zoo")
+    zoo = write(folder / "zoo")
     small = {"num_blocks": 1, "node_dim": 8, "edge_dim": 8, "message_dim": 8, "readout_dim": 8}
     train(
         ClassifyTask.of(zoo),
@@ -71,8 +68,8 @@ def test_load_gives_a_classifier(exported, name, tmp_path):
     expected = Run.load(folder / "run").predict(zoo, test)
     paths = []
     for number in test:
-        model = made_up_inrs.ARCHITECTURE.keras_model()
-        model.set_weights(made_up_inrs.ARCHITECTURE.weight_list(zoo.flat(int(number))))
+        model = ARCHITECTURE.keras_model()
+        model.set_weights(ARCHITECTURE.weight_list(zoo.flat(int(number))))
         paths.append(tmp_path / f"{number}.keras")
         model.save(paths[-1])
     np.testing.assert_allclose(classifier(paths), expected, atol=1e-5)

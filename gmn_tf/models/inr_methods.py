@@ -89,6 +89,14 @@ _VIEWS: dict[str, Any] = {
 }
 """What two views of a network may differ in: nothing that changes amplitude or frequency of a wave."""
 
+_REPRESENTING: dict[str, Any] = {
+    "symmetry": "sign",
+    "readout_dim": 64,
+    "readout_members": 2,
+    "readout_dropout_rate": 0.0,
+}
+"""256 features: what is read linearly is wider than what answers are read from."""
+
 _REPRESENTATIONS = (
     Method(
         name="gmn",
@@ -97,7 +105,16 @@ _REPRESENTATIONS = (
         target="gmn_tf.models.graph_metanetwork:GraphMetanetwork",
         source="Lim et al. 2024, section 5.3",
         settings=_VIEWS,
-        model={"symmetry": "sign", "readout_dropout_rate": 0.0},
+        model=_REPRESENTING,
+    ),
+    Method(
+        name="gmn_untrained",
+        title="graph metanetwork, untrained",
+        kind=GRAPH,
+        target="gmn_tf.models.graph_metanetwork:GraphMetanetwork",
+        source="Lim et al. 2024",
+        settings={**_VIEWS, "epochs": 1, "learning_rate": 1e-12},  # its random start is what is judged
+        model=_REPRESENTING,
     ),
     Method(
         name="nfn",

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import sys
 from pathlib import Path
 
 import gmn_tf  # noqa: F401  isort: skip
 
 import numpy as np
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.append(str(ROOT / "tests" / "training"))
-import made_up_inrs
+from made_up_inrs import write
 
 from gmn_tf.comparison.measures import MEASURES
 from gmn_tf.models.registry import CLASSIFY, REPRESENT
 from gmn_tf.tasks import statnn_classifier
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def load(name: str):
@@ -30,7 +28,7 @@ def load(name: str):
 
 @pytest.fixture(scope="module")
 def zoo(tmp_path_factory):
-    return made_up_inrs.write(tmp_path_factory.mktemp("tables") / "zoo")
+    return write(tmp_path_factory.mktemp("tables") / "zoo")
 
 
 def folders(tmp_path: Path) -> list[str]:
