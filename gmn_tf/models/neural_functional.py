@@ -156,7 +156,8 @@ class NeuralFunctional(PooledBaseline):
         pairs, vectors, chain = self.features(graph)
         if self._last is None:
             return self._head(_pooled(pairs, vectors, chain), training=training)
-        answers = self._of_edges(*self._last((pairs, vectors, chain)), graph, chain)
+        pairs, vectors = self._last((pairs, vectors, chain))
+        answers = self._of_edges(pairs, vectors, graph, chain)
         broken = tf.gather(chain.broken, edge_components(graph))
         return tf.where(broken[:, tf.newaxis], tf.constant(np.nan, answers.dtype), answers)
 
