@@ -12,7 +12,7 @@ import tensorflow as tf
 import tensorflow_gnn as tfgnn
 
 from gmn_tf.graph import schema
-from gmn_tf.layers.canonical_values import canonical_values, symmetry_names
+from gmn_tf.layers.canonical_values import canonical_ratios, canonical_values, symmetry_names
 from gmn_tf.layers.dense_layers import check_dense_layers
 from gmn_tf.layers.edge_encoder import EdgeEncoder
 from gmn_tf.layers.edge_stream import Columns, EdgeStream, default_chunk_size
@@ -84,7 +84,9 @@ class GraphMetanetwork(tf.keras.Model):
             units * readout_members], the members' answers side by side.
         initial_step: for output="edge", a learnt factor of the answer that starts here, times the deviation
             that values of the edge's type and layer have in the training networks: an edit
-            `weights + answer` starts small beside the weights it is added to. None for none.
+            `weights + answer` starts small beside the weights it is added to. With a `symmetry` it is a
+            change of the canonical values, carried back to the values as they are, so that networks that
+            are the same function are the same function after it. None for none.
         max_layers, max_groups: room for layers and for (layer, type) groups per network; what is beyond
             is pooled together.
         num_indices, position_buckets: rows of the encoders' tables.
@@ -259,7 +261,11 @@ class GraphMetanetwork(tf.keras.Model):
         state = self._states(graph, make_stream)
         if self._edge_output is not None:
             answer = self._edge_output(state[2].stream.unpad(state[1]))
-            return stepped(answer, graph, self._step, self._normalizer)
+            answer = stepped(answer, graph, self._step, self._normalizer)
+            if self._step is None or not self._symmetries:
+                return answer
+            ratios = canonical_ratios(graph, self._symmetries, max_layers=self.max_layers)
+            return tf.math.divide_no_nan(answer, tf.cast(ratios, answer.dtype))
         answers = [readout(state) for readout in self._readout or ()]
         return tf.concat(answers, axis=-1) if training else tf.add_n(answers) / len(answers)
 
