@@ -30,7 +30,7 @@ _CLASSIFIERS = (
         target="gmn_tf.models.graph_metanetwork:GraphMetanetwork",
         source="Lim et al. 2024",
         settings=_CLASSES,
-        model={"symmetry": "sign"},
+        model={"symmetry": "sign", "readout_outputs": True},
     ),
     Method(
         name="gmn_transformer",
@@ -39,7 +39,7 @@ _CLASSIFIERS = (
         target="gmn_tf.models.graph_metanetwork:GraphMetanetwork",
         source="Lim et al. 2024; Ma et al. 2023 (GRIT)",
         settings=_CLASSES,
-        model={"block": "transformer", "symmetry": "sign"},
+        model={"block": "transformer", "symmetry": "sign", "readout_outputs": True},
     ),
     Method(
         name="gmn_probes",
@@ -48,7 +48,7 @@ _CLASSIFIERS = (
         target="gmn_tf.models.graph_metanetwork:GraphMetanetwork",
         source="Lim et al. 2024; Kofinas et al. 2024",
         settings=_CLASSES,
-        model={"symmetry": "sign", "num_probes": 16, "sine_frequency": 30.0},
+        model={"symmetry": "sign", "readout_outputs": True, "num_probes": 16, "sine_frequency": 30.0},
     ),
     Method(
         name="nfn",
@@ -91,6 +91,7 @@ _VIEWS: dict[str, Any] = {
 
 _REPRESENTING: dict[str, Any] = {
     "symmetry": "sign",
+    "readout_outputs": True,
     "readout_dim": 64,
     "readout_members": 2,
     "readout_dropout_rate": 0.0,
