@@ -13,8 +13,8 @@ import numpy as np
 
 from gmn_tf.errors import RunError
 from gmn_tf.models import registry
+from gmn_tf.models.registry import ACCURACY, CLASSIFY
 from gmn_tf.training.settings import ALL, METHOD, Settings
-from gmn_tf.training.task import ACCURACY
 
 if TYPE_CHECKING:
     from gmn_tf.zoo.store import Zoo
@@ -77,13 +77,7 @@ def commands(config: Mapping[str, Any], manifest: Mapping[str, Any] | None, *, n
         manifest: of the zoo; without it the zoo's command is left out.
         name: of the export.
     """
-    lines = []
-    plan = dict((manifest or {}).get("plan") or {})
-    if plan:
-        words = ["gmn-tf", "zoo", "--family", plan["family"], "--data", _without_folder(plan["data"])]
-        words += ["--size", plan["size"], "--seed", plan["seed"]]
-        words += ["--keras", plan["keras_files"]] if plan.get("keras_files") else []
-        lines.append(_line([*words, "--out", "ZOO"]))
+    lines = _zoo_command(manifest or {})
     given = {"method": METHOD, "setting": ALL, **config["settings"]}
     task = config.get("task", ACCURACY)
     usual: dict[str, Any] = {**vars(Settings.of(given["method"], task)), "method": METHOD}
@@ -93,7 +87,8 @@ def commands(config: Mapping[str, Any], manifest: Mapping[str, Any] | None, *, n
         if key not in _GIVEN_BY_TASK and not (key in arguments and arguments[key] == value):
             chosen[key] = value
     words = ["gmn-tf", "train", task, "--zoo", "ZOO", "--out", "RUN"]
-    words += [word for key, value in config.get("task_options", {}).items() for word in (f"--{key}", value)]
+    options = {} if task == CLASSIFY else config.get("task_options", {})  # the zoo tells how many classes
+    words += [word for key, value in options.items() for word in (f"--{key}", value)]
     for key in sorted(chosen, key=lambda key: (_OPTIONS.index(key) if key in _OPTIONS else 99, key)):
         value = chosen[key]
         if key in _OPTIONS:
@@ -130,6 +125,24 @@ def evaluations(run: Path, further: Iterable[Path] = ()) -> list[dict[str, Any]]
             raise RunError(f"{path}: is no report of gmn-tf evaluate ({error}); evaluate again.") from error
         reports.append({"setting": "all", **report, "of": whose})
     return reports
+
+
+def _zoo_command(manifest: Mapping[str, Any]) -> list[str]:
+    """The command that makes a zoo, of classifiers or of INRs; none where its manifest does not say."""
+    plan = dict(manifest.get("plan") or {})
+    if not plan:
+        return []
+    family = plan.get("family", manifest.get("family"))
+    words = ["gmn-tf", "zoo", "--family", family, "--data", _without_folder(plan["data"])]
+    words += ["--size", plan["size"], "--seed", plan["seed"]]
+    words += ["--keras", plan["keras_files"]] if plan.get("keras_files") else []
+    inr = plan.get("architecture")
+    if inr:
+        words += ["--recipe", inr["recipe"], "--hidden", ",".join(map(str, inr["hidden"]))]
+        words += ["--per-image", plan["per_image"]] if plan["per_image"] > 1 else []
+        words += ["--steps", plan["fit"]["steps"]]
+        words += ["--target-psnr", plan["fit"]["target_psnr"]] if plan["fit"]["target_psnr"] else []
+    return [_line([*words, "--out", "ZOO"])]
 
 
 def _usual_arguments(method: str, task: str) -> dict[str, Any]:

@@ -60,7 +60,11 @@ def zoo(
     ] = None,
     hidden: Annotated[
         str | None,
-        typer.Option(metavar="UNITS,...", help="INRs: units of the hidden layers.", show_default="32,32"),
+        typer.Option(
+            metavar="UNITS,...",
+            help="INRs: units of the hidden layers; 32,32/24,24,24 for two architectures in equal shares.",
+            show_default="32,32",
+        ),
     ] = None,
     per_image: Annotated[
         int | None,
@@ -68,7 +72,11 @@ def zoo(
     ] = None,
     target_psnr: Annotated[
         float | None,
-        typer.Option(metavar="DB", help="INRs: each is fitted until it has so many dB."),
+        typer.Option(metavar="DB", help="INRs: each is fitted until it has so many dB.", show_default="40"),
+    ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(help="INRs: the most that each is fitted for.", show_default="500, waves 1500"),
     ] = None,
     as_json: console.Json = False,
 ) -> None:
@@ -84,7 +92,13 @@ def zoo(
     from gmn_tf.zoo.generate import generate_zoo
     from gmn_tf.zoo.small_cnn_generate import FAMILY, generate_small_cnn_zoo
 
-    for_inrs = {"recipe": recipe, "hidden": hidden, "per_image": per_image, "target_psnr": target_psnr}
+    for_inrs: dict[str, Any] = {
+        "recipe": recipe,
+        "hidden": hidden,
+        "per_image": per_image,
+        "target_psnr": target_psnr,
+        "steps": steps,
+    }
     for_inrs = {name: value for name, value in for_inrs.items() if value is not None}
     if family in FAMILIES:
         if keras_files:
@@ -134,9 +148,9 @@ def zoo(
     _report(out, made, as_json)
 
 
-def _units(text: str) -> tuple[int, ...]:
+def _units(text: str) -> list[list[int]]:
     try:
-        return tuple(int(units) for units in text.split(","))
+        return [[int(units) for units in one.split(",")] for one in text.split("/")]
     except ValueError:
         raise ZooError(f"Received --hidden {text}: expected numbers of units, such as 32,32.") from None
 

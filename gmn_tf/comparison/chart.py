@@ -5,11 +5,17 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 
-from gmn_tf.comparison.measures import Measures
+from gmn_tf.comparison.measures import MEASURES, Measures
 from gmn_tf.comparison.summary import Entry
+from gmn_tf.models.registry import ACCURACY, METHODS
 
 
-def chart(entries: list[Entry], title: str, measures: Measures, methods: Sequence[str]) -> bytes:
+def chart(
+    entries: list[Entry],
+    title: str,
+    measures: Measures = MEASURES[ACCURACY],
+    methods: Sequence[str] = tuple(METHODS),
+) -> bytes:
     """A PNG with a panel for each charted figure; a figure that is not defined has no bar.
 
     A method has its colour in every chart of a task; bars of settings that are not its default ones are
@@ -19,7 +25,7 @@ def chart(entries: list[Entry], title: str, measures: Measures, methods: Sequenc
     Args:
         entries: what to draw.
         title: above all.
-        measures: which figures.
+        measures: which figures; by default those of accuracy prediction.
         methods: the task's, in the order that decides colours.
     """
     from matplotlib import colormaps

@@ -18,8 +18,8 @@ Resampled = Callable[[np.ndarray, np.ndarray, np.ndarray], dict[str, np.ndarray]
 class Measures:
     """The figures of a task.
 
-    Each test network has a target, the same for all methods, and each row of results a prediction for it, both
-    a number (`gmn_tf.training.task.Task.measured`, `scores`).
+    Each test network has a target, the same for all methods, and each row of results a prediction for it,
+    both a number (`gmn_tf.training.task.Task.measured`, `scores`).
 
     Attributes:
         heading: what the tables are about.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from gmn_tf.comparison.chart import chart
@@ -114,22 +115,27 @@ def markdown(results: Results, entries: list[Entry], *, samples: int = SAMPLES) 
     return "\n".join(lines)
 
 
-def overview(populations: dict[str, list[Entry]], measures: Mapping[str, Measures]) -> str:
-    """The short figures of every method in every setting, a table per population (and task)."""
-    first = next(iter(measures.values()), MEASURES[ACCURACY])
+def overview(
+    populations: dict[str, list[Entry]], measures: Mapping[str, Measures] = MappingProxyType({})
+) -> str:
+    """The short figures of every method in every setting, a table per population (and task).
+
+    Measures are those of accuracy prediction where none are given for a population.
+    """
+    usual = MEASURES[ACCURACY]
+    first = next(iter(measures.values()), usual)
     lines = [
         f"# {first.heading}, every method",
         "",
-        f"{' / '.join(first.titles[name] for name in first.short)} on test networks, mean over seeds. Made by "
-        f"`{first.script}`; what the settings are and how to repeat it stands in "
-        f"{first.docs}.",
+        f"{' / '.join(first.titles[name] for name in first.short)} on test networks, mean over seeds. Made "
+        f"by `{first.script}`; what the settings are and how to repeat it stands in {first.docs}.",
     ]
     for name, entries in populations.items():
         settings = list(dict.fromkeys(entry.setting for entry in entries))
         cells = {(entry.title, entry.setting): entry for entry in entries}
         titles = list(dict.fromkeys(entry.title for entry in entries))
         rows = (
-            [title, *(_short(cells.get((title, setting)), measures[name]) for setting in settings)]
+            [title, *(_short(cells.get((title, setting)), measures.get(name, usual)) for setting in settings)]
             for title in titles
         )
         lines += ["", f"## [{name}]({name}/{TABLE})", "", *_table(["method", *settings], rows)]

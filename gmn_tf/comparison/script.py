@@ -27,6 +27,7 @@ def main(
     start: Callable[[], None],
     arguments: list[str] | None = None,
     add_arguments: Callable[[argparse.ArgumentParser], None] | None = None,
+    finish: Callable[[argparse.Namespace, list[Zoo], Task], None] | None = None,
 ) -> int:
     """Trains what the results lack and makes the tables anew; the exit code.
 
@@ -38,6 +39,7 @@ def main(
         start: called before TensorFlow is imported.
         arguments: in place of the command line's.
         add_arguments: adds the script's own.
+        finish: called at the end where there are zoos, with what `make_task` made.
     """
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -80,11 +82,12 @@ def main(
             print(f"{given.out}: tables made anew from the rows there; --zoos DIR trains missing ones.")
             return 0
         zoos = [open_zoo(path) for path in given.zoos]
+        made = make_task(given, zoos)
         counts = reproduce(
             zoos,
             out=given.out,
             runs=given.runs,
-            task=make_task(given, zoos),
+            task=made,
             methods=given.methods,
             settings=given.settings,
             seeds=given.seeds,
@@ -96,6 +99,8 @@ def main(
             samples=given.samples,
             say=functools.partial(print, flush=True),
         )
+        if finish is not None:
+            finish(given, zoos, made)
     except GmnError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

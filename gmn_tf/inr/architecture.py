@@ -87,9 +87,15 @@ class InrArchitecture:
 
     @classmethod
     def of_recipe(cls, name: str, **values: Any) -> InrArchitecture:
-        """The architecture of a recipe, "dws" or "nfn", with what is given in `values` otherwise."""
+        """The architecture of a recipe, "dws" or "nfn", with what is given in `values` otherwise.
+
+        Without `frequency`, that of "fourier" is 10: higher ones than a picture's pixels can tell apart only
+        show between the pixels.
+        """
         found = recipe(name)
         defaults = {"output_scale": found.output_scale, "output_shift": found.output_shift}
+        if values.get("kind") == FOURIER:
+            defaults["frequency"] = 10.0
         return cls(**(defaults | values), recipe=name)
 
     @classmethod
@@ -161,14 +167,15 @@ class InrArchitecture:
 
         return evaluate(self, flat, coordinates)
 
-    def initial(self, number: int, *, seed: int, first: int = 0) -> np.ndarray:
+    def initial(self, number: int, *, seed: int, first: int = 0, stride: int = 1) -> np.ndarray:
         """Weights that INRs start from, float32 [number, P].
 
-        INR i of a seed always starts from the same weights: a call gives those of i = first, first + 1, ...
+        INR i of a seed always starts from the same weights: a call gives those of i = first, first + stride,
+        and so on.
         """
         from gmn_tf.inr.initialization import start
 
-        return start(self, number, seed=seed, first=first)
+        return start(self, number, seed=seed, first=first, stride=stride)
 
     def weight_list(self, flat: np.ndarray) -> list[np.ndarray]:
         """The weights [P] of one INR as the list that Keras' `set_weights` takes.

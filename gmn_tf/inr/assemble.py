@@ -29,17 +29,26 @@ def assemble(folder: Path, plan: InrPlan) -> None:
     Raises:
         ZooError: a part is damaged, or the disk is full; the call again to finish.
     """
-    records = [read_part(folder, part) for part in range(len(plan.part_sizes()))]
-    rows = [row for record in records for row in record["rows"]]
-    flat = np.concatenate([np.load(folder / record["file"], allow_pickle=False) for record in records])
+    records = [read_part(folder, part) for part in range(len(plan.parts()))]
+    rows = sorted((row for record in records for row in record["rows"]), key=lambda row: row["network"])
+    flats = [
+        np.concatenate(
+            [
+                np.load(folder / record["file"], allow_pickle=False)
+                for record, (kind, _) in zip(records, plan.parts(), strict=True)
+                if kind == number
+            ]
+        )
+        for number in range(len(plan.architectures))
+    ]
     source = load_source(plan.data)
     columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     pictures.draw_histogram(folder / HISTOGRAM, columns["psnr"], "PSNR in dB")
-    _draw_examples(folder / PICTURES, plan, source, columns, flat)
+    _draw_examples(folder / PICTURES, plan, source, columns, flats)
     write_zoo(
         folder,
-        plan.architecture,
-        flat,
+        plan.architectures,
+        flats,
         rows,
         seed=plan.seed,
         pictures=[HISTOGRAM, PICTURES],
@@ -65,12 +74,17 @@ def _manifest(plan: InrPlan, source: Source) -> dict[str, Any]:
 
 
 def _draw_examples(
-    path: Path, plan: InrPlan, source: Source, columns: dict[str, np.ndarray], flat: np.ndarray
+    path: Path, plan: InrPlan, source: Source, columns: dict[str, np.ndarray], flats: list[np.ndarray]
 ) -> None:
     """The first test networks: what they were fitted to above, what they render below."""
     shown = np.flatnonzero(columns["split"] == store.TEST)[:_SHOWN]
     targets = source.values({name: values[shown] for name, values in columns.items()})
-    values = rendered(plan.architecture, flat[shown], source.coordinates)
+    values = np.concatenate(
+        [
+            rendered(plan.architectures[kind], flats[kind][row : row + 1], source.coordinates)
+            for kind, row in zip(columns["architecture"][shown], columns["row"][shown], strict=True)
+        ]
+    )
     facts = source.describe()
     if "image_shape" in facts:
         shape = (len(shown), *facts["image_shape"])

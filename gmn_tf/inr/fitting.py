@@ -19,7 +19,7 @@ from gmn_tf.errors import InrError
 from gmn_tf.inr import quality
 from gmn_tf.inr.architecture import InrArchitecture
 
-BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
+BETA_1, BETA_2, EPSILON = 0.9, 0.99, 1e-8
 BLOCK = 8
 """Steps between two looks at which networks are done."""
 
@@ -46,14 +46,14 @@ def fit_many(
     targets: np.ndarray,
     coordinates: np.ndarray,
     *,
-    steps: int = 300,
-    learning_rate: float = 2e-3,
+    steps: int = 500,
+    learning_rate: float = 5e-3,
     decay: str = NONE,
     target_psnr: float | None = None,
     seed: int = 0,
     first: int = 0,
     initial: np.ndarray | None = None,
-    slots: int = 32,
+    slots: int = 16,
     progress: Callable[[int, int], None] | None = None,
 ) -> FittedNetworks:
     """Fits N INRs, each to its target, by Adam on the mean squared error over all points.
@@ -165,7 +165,7 @@ def _compiled(
             tape.watch(flat)
             error = tf.reduce_mean((architecture.render(flat, coordinates) - targets) ** 2, axis=[1, 2])
         gradient = tape.gradient(error, flat)
-        better = error < best_error
+        better = (error < best_error) & (step <= steps)
         best = tf.where(better[:, tf.newaxis], flat, best)
         best_error = tf.where(better, error, best_error)
         active = (best_error > limit) & (step <= steps)
@@ -179,7 +179,7 @@ def _compiled(
         flat = tf.where(active[:, tf.newaxis], flat - change, flat)
         return count + 1, (flat, mean, square, best, best_error, step + tf.cast(active, tf.int32))
 
-    @tf.function(jit_compile=True)
+    @tf.function(autograph=False)
     def block(*arguments: Any) -> tuple[Any, ...]:
         *state, targets, coordinates = arguments
         _, state = tf.while_loop(

@@ -11,6 +11,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from gmn_tf.errors import InrError
 from gmn_tf.inr.architecture import KINDS, SIREN, InrArchitecture
 from gmn_tf.inr.assemble import assemble
 from gmn_tf.inr.plan import FitSettings, InrPlan
@@ -20,8 +21,8 @@ from gmn_tf.zoo.store import Zoo
 from gmn_tf.zoo.unfinished import Progress
 
 FITS: dict[str, FitSettings] = {
-    IMAGES: FitSettings(steps=300, learning_rate=2e-3, decay="none", target_psnr=35.0),
-    WAVES: FitSettings(steps=1500, learning_rate=2e-3, decay="cosine", target_psnr=40.0),
+    IMAGES: FitSettings(steps=500, learning_rate=5e-3, decay="cosine", target_psnr=40.0),
+    WAVES: FitSettings(steps=1500, learning_rate=5e-3, decay="cosine", target_psnr=40.0),
 }
 """How INRs are fitted to each kind of thing unless told otherwise."""
 
@@ -37,7 +38,7 @@ def generate_inr_zoo(
     size: int = 1200,
     seed: int = 0,
     recipe: str = "dws",
-    hidden: Sequence[int] = (32, 32),
+    hidden: Sequence[int] | Sequence[Sequence[int]] = (32, 32),
     per_image: int = 1,
     validation: int | None = None,
     test: int | None = None,
@@ -64,7 +65,8 @@ def generate_inr_zoo(
         size: number of INRs.
         seed: decides everything: images, splits, starts.
         recipe: of the start of SIRENs, see `gmn_tf.inr.recipes`.
-        hidden: units of the hidden layers.
+        hidden: units of the hidden layers; several such lists, `[(32, 32), (24, 24, 24)]`, for several
+            architectures in equal shares.
         per_image: so many INRs, of different starts, are fitted to each image.
         validation, test: images (or waves) for each; by default a twelfth (a seventh).
         steps, learning_rate, decay, target_psnr: of `fit_many`; None takes those of `FITS`. An infinite
@@ -77,15 +79,16 @@ def generate_inr_zoo(
         InrError, ZooError: a bad argument; `path` holds something else; the disk is full.
     """
     source = load_source(data)
+    shapes = _shapes(hidden)
     made = InrArchitecture.of_recipe(
         recipe,
         kind=kind,
-        hidden=tuple(hidden),
+        hidden=shapes[0],
         num_inputs=source.coordinates.shape[1],
         num_outputs=source.num_outputs,
         **architecture,
     )
-    given = {
+    given: dict[str, Any] = {
         "steps": steps,
         "learning_rate": learning_rate,
         "decay": decay,
@@ -108,14 +111,28 @@ def generate_inr_zoo(
         validation=share if validation is None else validation,
         test=share if test is None else test,
         fit=fit,
+        more_hidden=shapes[1:],
     )
     plan.columns(source)  # whether there are enough images
     return unfinished.make_zoo(
         path,
         plan,
-        sizes=plan.part_sizes(),
+        sizes=[len(numbers) for _, numbers in plan.parts()],
         module="gmn_tf.inr.parts",
         assemble=assemble,
         workers=workers,
         progress=progress,
     )
+
+
+def _shapes(hidden: Sequence[int] | Sequence[Sequence[int]]) -> tuple[tuple[int, ...], ...]:
+    """One or more lists of units, as lists of them.
+
+    Raises:
+        InrError: there is none, or two are the same.
+    """
+    several: Any = [hidden] if not len(hidden) or isinstance(hidden[0], int) else hidden
+    shapes = tuple(tuple(int(units) for units in one) for one in several)
+    if len(set(shapes)) != len(shapes):
+        raise InrError(f"Received hidden {hidden}: expected each list of units once.")
+    return shapes

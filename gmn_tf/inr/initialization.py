@@ -18,7 +18,9 @@ _STREAM = 11  # of the seed; keeps these draws apart from others of a population
 GRID_DEVIATION = 0.1
 
 
-def start(architecture: InrArchitecture, number: int, *, seed: int, first: int = 0) -> np.ndarray:
+def start(
+    architecture: InrArchitecture, number: int, *, seed: int, first: int = 0, stride: int = 1
+) -> np.ndarray:
     """See `InrArchitecture.initial`.
 
     "siren" starts by its recipe, see `gmn_tf.inr.recipes`. The others: kernels before a ReLU uniform within
@@ -28,12 +30,15 @@ def start(architecture: InrArchitecture, number: int, *, seed: int, first: int =
     Raises:
         InrError: a number below 0.
     """
-    if number < 0 or seed < 0 or first < 0:
-        raise InrError(f"Received number {number}, seed {seed}, first {first}: expected 0 or more.")
+    if min(number, seed, first, stride - 1) < 0:
+        raise InrError(
+            f"Received number {number}, seed {seed}, first {first}, stride {stride}: expected 0 or more, and "
+            "a stride of 1 or more."
+        )
     limits = list(_limits(architecture))
     flat = np.empty((number, architecture.num_parameters), np.float32)
     for row in range(number):
-        rng = np.random.default_rng([seed, _STREAM, first + row])
+        rng = np.random.default_rng([seed, _STREAM, first + row * stride])
         flat[row] = np.concatenate([_draw(rng, *limit) for limit in limits])
     return flat
 

@@ -44,28 +44,29 @@ def fit_part(folder: Path, plan: InrPlan, source: Source, columns: dict[str, np.
     """
     from gmn_tf.inr.fitting import fit_many
 
-    numbers = plan.indices(part)
+    kind, numbers = plan.parts()[part]
+    architecture = plan.architectures[kind]
+    stride = len(plan.architectures)
     own = {name: values[numbers] for name, values in columns.items()}
     targets = source.values(own)
     fitted = fit_many(
-        plan.architecture,
+        architecture,
         targets,
         source.coordinates,
-        seed=plan.seed,
-        first=int(numbers[0]),
+        initial=architecture.initial(len(numbers), seed=plan.seed, first=int(numbers[0]), stride=stride),
         **dataclasses.asdict(plan.fit),
     )
-    measured = quality.psnr(rendered(plan.architecture, fitted.flat, source.coordinates), targets)
+    measured = quality.psnr(rendered(architecture, fitted.flat, source.coordinates), targets)
     rows = [
         {
             "network": int(number),
-            "architecture": 0,
-            "row": int(number),
+            "architecture": kind,
+            "row": int(number) // stride,
             **{name: values[row].item() for name, values in own.items()},
             "psnr": round(min(float(measured[row]), _MOST), 4),
             "steps": int(fitted.steps[row]),
-            "family": family(plan.architecture),
-            "num_parameters": plan.architecture.num_parameters,
+            "family": family(architecture),
+            "num_parameters": architecture.num_parameters,
         }
         for row, number in enumerate(numbers)
     ]

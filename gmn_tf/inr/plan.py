@@ -31,7 +31,8 @@ class FitSettings:
 class InrPlan:
     """The arguments that decide a population of INRs; two equal plans give the same zoo.
 
-    INR i is fitted to thing `i // per_image`, an image or a wave; the splits are drawn over things.
+    INR i is fitted to thing `i // per_image`, an image or a wave; the splits are drawn over things. Its
+    architecture is the one of number i modulo that of architectures.
     """
 
     architecture: InrArchitecture
@@ -43,6 +44,7 @@ class InrPlan:
     validation: int  # things
     test: int
     fit: FitSettings
+    more_hidden: tuple[tuple[int, ...], ...] = ()  # of further architectures, alike but for these
     recipe_version: int = RECIPE_VERSION
     format_version: int = store.FORMAT_VERSION
 
@@ -69,17 +71,21 @@ class InrPlan:
         return self.size // self.per_image
 
     @property
-    def part(self) -> int:
-        """INRs in each part but the last."""
-        return min(max(-(-self.size // _PARTS), _MIN_PART), _MAX_PART)
+    def architectures(self) -> list[InrArchitecture]:
+        """All architectures, by number."""
+        return [
+            dataclasses.replace(self.architecture, hidden=hidden)
+            for hidden in (self.architecture.hidden, *self.more_hidden)
+        ]
 
-    def part_sizes(self) -> list[int]:
-        """INRs of each part."""
-        return [min(self.part, self.size - start) for start in range(0, self.size, self.part)]
-
-    def indices(self, part: int) -> np.ndarray:
-        """Numbers of the INRs of one part, rising."""
-        return np.arange(part * self.part, min((part + 1) * self.part, self.size))
+    def parts(self) -> list[tuple[int, np.ndarray]]:
+        """Of each part the architecture, by number, and the numbers of its INRs, rising."""
+        size, count = min(max(-(-self.size // _PARTS), _MIN_PART), _MAX_PART), len(self.architectures)
+        return [
+            (number, np.arange(start, min(start + size * count, self.size), count))
+            for number in range(count)
+            for start in range(number, self.size, size * count)
+        ]
 
     def splits(self) -> np.ndarray:
         """Split of every thing, [things]."""
@@ -94,13 +100,20 @@ class InrPlan:
         return {name: np.repeat(values, self.per_image) for name, values in columns.items()}
 
     def to_dict(self) -> dict[str, Any]:
-        return dataclasses.asdict(self) | {"architecture": self.architecture.to_dict()}
+        return dataclasses.asdict(self) | {
+            "architecture": self.architecture.to_dict(),
+            "more_hidden": [list(hidden) for hidden in self.more_hidden],
+        }
 
     @classmethod
     def of_dict(cls, values: Any) -> InrPlan | None:
         """The plan that `to_dict` gave; None where it is none."""
         try:
-            architecture, fit = InrArchitecture.of_dict(values["architecture"]), FitSettings(**values["fit"])
-            return cls(**(values | {"architecture": architecture, "fit": fit}))
+            read = {
+                "architecture": InrArchitecture.of_dict(values["architecture"]),
+                "fit": FitSettings(**values["fit"]),
+                "more_hidden": tuple(tuple(hidden) for hidden in values.get("more_hidden", ())),
+            }
+            return cls(**(values | read))
         except (TypeError, ValueError, KeyError):
             return None

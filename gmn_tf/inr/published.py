@@ -89,7 +89,13 @@ def import_inrs(
     partial = target.with_name(target.name + ".partial")
     files.make_folder(partial)
     write_zoo(
-        partial, architecture, flat, rows, seed=seed, pictures=[], manifest=_manifest(folder, architecture)
+        partial,
+        [architecture],
+        [flat],
+        rows,
+        seed=seed,
+        pictures=[],
+        manifest=_manifest(folder, architecture),
     )
     unfinished.finish(partial, target)
     return Zoo.load(target)

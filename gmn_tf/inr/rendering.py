@@ -33,7 +33,8 @@ def render_image(model: Any, height: int, width: int) -> np.ndarray:
         from gmn_tf.convert.load import load_keras_model
 
         model = load_keras_model(Path(model))
-    takes, gives = getattr(model, "input_shape", None), getattr(model, "output_shape", None)
+    takes: Any = getattr(model, "input_shape", None)
+    gives: Any = getattr(model, "output_shape", None)
     if not _is_flat(takes) or takes[1] != 2 or not _is_flat(gives):
         raise InrError(
             f"Received a model that takes {takes} and gives {gives}: expected an INR of pictures, which "
@@ -41,7 +42,7 @@ def render_image(model: Any, height: int, width: int) -> np.ndarray:
         )
     points = grid(height, width)
     batches = range(0, len(points), _POINTS_AT_ONCE)
-    values = [np.asarray(model.predict_on_batch(points[at : at + _POINTS_AT_ONCE])) for at in batches]
+    values = [np.asarray(model(points[at : at + _POINTS_AT_ONCE], training=False)) for at in batches]
     return np.concatenate(values).reshape(height, width, -1).astype(np.float32)
 
 

@@ -15,7 +15,7 @@ from gmn_tf.zoo.data import Data, load_data
 IMAGES, WAVES, PUBLISHED = "images", "waves", "published"
 SINE = "sine"
 
-WAVE_POINTS = 256
+WAVE_POINTS = 512
 WAVE_LIMIT = 10.0
 """Amplitude and frequency of a wave are uniform in 0 .. WAVE_LIMIT."""
 

@@ -18,46 +18,48 @@ _QUANTILES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
 
 def write_zoo(
     folder: Path,
-    architecture: InrArchitecture,
-    flat: np.ndarray,
+    architectures: Sequence[InrArchitecture],
+    flats: Sequence[np.ndarray],
     rows: list[dict[str, Any]],
     *,
     seed: int,
     pictures: Sequence[str],
     manifest: dict[str, Any],
 ) -> None:
-    """Writes a zoo of one architecture into a folder.
+    """Writes a zoo into a folder.
 
     Args:
         folder: exists already.
-        architecture: of all INRs.
-        flat: their weights, float32 [N, P].
+        architectures: by number.
+        flats: the weights of the INRs of each, float32 [N, P].
         rows: the table; with "psnr", its quantiles are written into the manifest.
         seed: of the setting "low_data".
         pictures: names of files in the folder that the manifest is to list.
-        manifest: what else it says; its "recipe" gets the architecture.
+        manifest: what else it says; its "recipe" gets the architectures.
 
     Raises:
         ZooError: a file could not be written.
     """
-    files.write_array(folder / files.weights_file(0), flat)
+    weights = [files.weights_file(number) for number in range(len(architectures))]
+    for name, flat in zip(weights, flats, strict=True):
+        files.write_array(folder / name, flat)
     files.write_table(folder / files.TABLE, rows)
-    model = architecture.keras_model(name=family(architecture))
-    stored = json.dumps(json.loads(model.to_json()), sort_keys=True)
-    files.write_json(folder / files.ARCHITECTURES, [stored])
+    models = [architecture.keras_model(name=family(architecture)) for architecture in architectures]
+    stored = [json.dumps(json.loads(model.to_json()), sort_keys=True) for model in models]
+    files.write_json(folder / files.ARCHITECTURES, stored)
     split = np.array([row["split"] for row in rows])
     settings = splits.make({"split": split}, seed=seed)
-    names = [files.TABLE, files.ARCHITECTURES, files.weights_file(0), *pictures]
+    names = [files.TABLE, files.ARCHITECTURES, *weights, *pictures]
     names += splits.write(folder, settings)
     whole = {
         "format_version": store.FORMAT_VERSION,
-        "family": family(architecture),
+        "family": family(architectures[0]),
         "seed": seed,
         **manifest,
-        "recipe": manifest["recipe"] | {"architectures": [architecture.to_dict()]},
+        "recipe": manifest["recipe"] | {"architectures": [one.to_dict() for one in architectures]},
         "counts": {
             "networks": len(rows),
-            "architectures": 1,
+            "architectures": len(architectures),
             **{name: int(np.sum(split == name)) for name in store.SPLITS},
         },
         "settings": {

@@ -60,6 +60,13 @@ def canonical_values(graph: tfgnn.GraphTensor, names: list[str], *, max_layers: 
     Returns:
         float32 [E, channels]; differentiable.
     """
+    return graph.edge_sets[schema.EDGE_SET][schema.VALUE] * canonical_ratios(
+        graph, names, max_layers=max_layers
+    )
+
+
+def canonical_ratios(graph: tfgnn.GraphTensor, names: list[str], *, max_layers: int) -> tf.Tensor:
+    """`m_i / m_j` of every edge, float32 [E, 1], 0 where m_j is 0; arguments as of `canonical_values`."""
     nodes, edges = graph.node_sets[schema.NODE_SET], graph.edge_sets[schema.EDGE_SET]
     values = edges[schema.VALUE]
     source, target = edges.adjacency[tfgnn.SOURCE], edges.adjacency[tfgnn.TARGET]
@@ -95,13 +102,13 @@ def canonical_values(graph: tfgnn.GraphTensor, names: list[str], *, max_layers: 
         return step + 1, done | ready, tf.where(ready, found, factor)
 
     if not names:
-        return values
+        return tf.ones_like(values[:, :1])
     factor = tf.ones_like(nodes[schema.DEPTH])
     _, _, factor = tf.while_loop(
         more, advance, (tf.constant(0), ~(scaled | signed), factor), maximum_iterations=max_layers
     )
     ratio = tf.math.divide_no_nan(tf.gather(factor, source), tf.gather(factor, target))
-    return values * ratio[:, tf.newaxis]
+    return ratio[:, tf.newaxis]
 
 
 def _factors(

@@ -12,7 +12,7 @@ import tensorflow as tf
 import tensorflow_gnn as tfgnn
 
 from gmn_tf.graph import schema
-from gmn_tf.layers.canonical_values import canonical_values, symmetry_names
+from gmn_tf.layers.canonical_values import canonical_ratios, canonical_values, symmetry_names
 from gmn_tf.layers.dense_layers import check_dense_layers
 from gmn_tf.layers.edge_encoder import EdgeEncoder
 from gmn_tf.layers.edge_stream import Columns, EdgeStream, default_chunk_size
@@ -76,6 +76,7 @@ class GraphMetanetwork(tf.keras.Model):
         sine_frequency: factor of the argument of their sines at the probes, 30 for most SIRENs; the graph
             does not hold it.
         readout_dim, readout_heads: width and attention heads of the readout over layers.
+        readout_outputs: whether the states of the network's outputs join it apart.
         readout_statistics: whether moments and quantiles of the values in each group join it.
         readout_dropout_rate, group_dropout_rate: in the readout alone, where a small training set is
             overfitted: of its hidden units, and of whole groups.
@@ -84,7 +85,9 @@ class GraphMetanetwork(tf.keras.Model):
             units * readout_members], the members' answers side by side.
         initial_step: for output="edge", a learnt factor of the answer that starts here, times the deviation
             that values of the edge's type and layer have in the training networks: an edit
-            `weights + answer` starts small beside the weights it is added to. None for none.
+            `weights + answer` starts small beside the weights it is added to. With a `symmetry` it is a
+            change of the canonical values, carried back to the values as they are, so that networks that
+            are the same function are the same function after it. None for none.
         max_layers, max_groups: room for layers and for (layer, type) groups per network; what is beyond
             is pooled together.
         num_indices, position_buckets: rows of the encoders' tables.
@@ -128,6 +131,7 @@ class GraphMetanetwork(tf.keras.Model):
         sine_frequency: float = 1.0,
         readout_dim: int = 32,
         readout_heads: int = 8,
+        readout_outputs: bool = False,
         readout_statistics: bool = True,
         readout_dropout_rate: float = 0.3,
         group_dropout_rate: float = 0.0,
@@ -188,6 +192,7 @@ class GraphMetanetwork(tf.keras.Model):
                     num_heads=readout_heads,
                     dropout_rate=readout_dropout_rate,
                     group_dropout_rate=group_dropout_rate,
+                    outputs=readout_outputs,
                     dtype=final,
                     name="readout" if readout_members == 1 else f"readout_{member}",
                 )
@@ -209,7 +214,10 @@ class GraphMetanetwork(tf.keras.Model):
         return cls(units, **{**preset(size), **kwargs})
 
     def get_config(self) -> dict[str, Any]:
-        return {"name": self.name, **self._settings}
+        own = dict(self._settings)
+        if not own["readout_outputs"]:  # runs that were made before do not name it
+            del own["readout_outputs"]
+        return {"name": self.name, **own}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> GraphMetanetwork:
@@ -259,7 +267,11 @@ class GraphMetanetwork(tf.keras.Model):
         state = self._states(graph, make_stream)
         if self._edge_output is not None:
             answer = self._edge_output(state[2].stream.unpad(state[1]))
-            return stepped(answer, graph, self._step, self._normalizer)
+            answer = stepped(answer, graph, self._step, self._normalizer)
+            if self._step is None or not self._symmetries:
+                return answer
+            ratios = canonical_ratios(graph, self._symmetries, max_layers=self.max_layers)
+            return tf.math.divide_no_nan(answer, tf.cast(ratios, answer.dtype))
         answers = [readout(state) for readout in self._readout or ()]
         return tf.concat(answers, axis=-1) if training else tf.add_n(answers) / len(answers)
 

@@ -87,7 +87,7 @@ def figures(views: np.ndarray, *, temperature: float, batch_size: int = 256) -> 
         if len(part) < 2:
             continue
         rows = part.reshape(-1, part.shape[-1])
-        numbers = np.repeat(np.arange(len(part)), part.shape[1])
+        numbers = np.repeat(np.arange(1, len(part) + 1), part.shape[1])  # 0 is no network
         losses.append(np.asarray(nt_xent(rows, numbers, temperature=temperature)))
         unit = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
         cosine = unit @ unit.T

@@ -60,9 +60,11 @@ class LinearRegression:
         scale = np.where(scale > 1e-9 * np.maximum(np.abs(centre), 1.0), scale, np.inf)
         left, values, right = np.linalg.svd((x - centre) / scale, full_matrices=False)
         projected = left.T @ (y - mean)
+        smallest = (1e-10 * values.max(initial=0.0)) ** 2  # directions that the rows do not tell
         found = []
         for penalty in penalties if validation is not None else penalties[:1]:
-            shrunk = values / (values**2 + penalty * len(x))
+            below = values**2 + penalty * len(x)
+            shrunk = np.divide(values, below, out=np.zeros_like(values), where=below > smallest)
             coefficients = (right.T * shrunk) @ projected / scale[:, np.newaxis]
             found.append(cls(coefficients, mean - centre @ coefficients, penalty))
         if validation is None:

@@ -103,9 +103,8 @@ class Run:
         classes in float64, representations, or what edited networks show."""
         if not self.method.on_graphs:
             return np.asarray(self.model.predict(zoo, indices), np.float64)
-        read = self._read
-        if self.task.with_slots:
-            read = self.task.reader(self.model, zoo, channels=self.channels)
+        with_zoo = self.task.with_slots
+        read = self.task.reader(self.model, zoo, channels=self.channels) if with_zoo else self._read
         return read(Population.from_zoo(zoo, indices, channels=self.channels))
 
     def predict_graphs(self, networks: Sequence[tuple[Graph, np.ndarray]]) -> np.ndarray:

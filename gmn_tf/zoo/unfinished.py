@@ -129,6 +129,6 @@ def finish(partial: Path, target: Path) -> None:
             target.rmdir()
         partial.rename(target)
         for leftover in [target / PLAN, *target.glob("part-*")]:
-            leftover.unlink()
+            leftover.unlink(missing_ok=True)
     except OSError as error:
         raise ZooError(f"Cannot move {partial} to {target}: {error.strerror or error}.") from error

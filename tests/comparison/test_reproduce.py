@@ -94,34 +94,34 @@ def test_time_runs_out_and_the_next_start_goes_on(run, tmp_path):
 
 
 def test_a_method_that_refuses_is_passed_over_and_tried_again(run, tmp_path, monkeypatch):
-    whole = module.train_accuracy
+    whole = module.train
 
-    def refusing(zoo, out, *, settings, **more):
+    def refusing(task, zoo, out, *, settings, **more):
         if settings.method == "statnn":
             raise RunError("received networks of ten layers, expected nine")
-        return whole(zoo, out, settings=settings, **more)
+        return whole(task, zoo, out, settings=settings, **more)
 
-    monkeypatch.setattr(module, "train_accuracy", refusing)
+    monkeypatch.setattr(module, "train", refusing)
     counts, said = run()
     assert counts == {"made": 1, "kept": 0, "refused": 1, "left": 0}
     assert "  refused: received networks of ten layers, expected nine" in said
     folder = next(path for path in (tmp_path / "results").iterdir() if path.is_dir())
     assert "ten layers" in (folder / "README.md").read_text()
-    monkeypatch.setattr(module, "train_accuracy", whole)
+    monkeypatch.setattr(module, "train", whole)
     counts, _ = run()
     assert counts == {"made": 1, "kept": 1, "refused": 0, "left": 0}
     assert "ten layers" not in (folder / "README.md").read_text()
 
 
 def test_an_interruption_leaves_tables_of_what_is_there(run, tmp_path, monkeypatch):
-    whole = module.train_accuracy
+    whole = module.train
 
-    def interrupted(zoo, out, *, settings, **more):
+    def interrupted(task, zoo, out, *, settings, **more):
         if settings.method == "deepsets":
             raise KeyboardInterrupt
-        return whole(zoo, out, settings=settings, **more)
+        return whole(task, zoo, out, settings=settings, **more)
 
-    monkeypatch.setattr(module, "train_accuracy", interrupted)
+    monkeypatch.setattr(module, "train", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run()
     assert "| StatNN, trees |" in (tmp_path / "results" / "README.md").read_text()

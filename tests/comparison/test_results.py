@@ -12,6 +12,7 @@ from made_up import noisy, open_results, row, targets
 from gmn_tf.comparison.results import Results, population_name, row_name, settings_hash
 from gmn_tf.errors import RunError
 from gmn_tf.tasks.metrics import METRICS
+from gmn_tf.training.accuracy_task import AccuracyTask
 from gmn_tf.training.folder import zoo_hash
 from gmn_tf.zoo.store import Zoo
 
@@ -54,11 +55,11 @@ def test_refusals_are_kept_until_the_row_is_there(tmp_path):
 
 def test_folders_of_a_zoo(tiny_zoo, tmp_path):
     zoo = Zoo.load(tiny_zoo)
-    results = Results.of(tmp_path, zoo)
+    results = Results.of(tmp_path, zoo, AccuracyTask())
     assert results.path.name == f"cnn-none-{zoo_hash(zoo)[:8]}" == population_name(zoo)
     assert results.manifest == json.loads((tiny_zoo / "manifest.json").read_text())
-    results.add_setting(zoo, "all")
-    facts = Results.of(tmp_path, zoo).networks["all"]
+    results.add_setting(zoo, "all", AccuracyTask())
+    facts = Results.of(tmp_path, zoo, AccuracyTask()).networks["all"]
     assert facts["network"] == zoo.indices("test").tolist()
     assert (facts["train"], facts["validation"], facts["test"]) == (6, 2, 4)
     np.testing.assert_allclose(

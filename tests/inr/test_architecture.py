@@ -80,6 +80,9 @@ def test_fourier_features_by_hand():
 def test_the_recipes_network_has_1185_parameters():
     for name in ("dws", "nfn"):
         assert InrArchitecture.of_recipe(name).num_parameters == 1185
+    assert InrArchitecture.of_recipe("nfn").output_scale == 0.5
+    assert InrArchitecture.of_recipe("dws", kind="fourier").frequency == 10.0
+    assert InrArchitecture.of_recipe("dws", kind="fourier", frequency=3.0).frequency == 3.0
 
 
 def test_keras_has_the_same_weights_and_says_the_same(architecture):

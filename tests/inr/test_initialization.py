@@ -24,7 +24,7 @@ HIDDEN, DENSE = np.sqrt(6 / 32) / 30, 1 / np.sqrt(32)
     ("architecture", "limits"),
     [
         # kernel, bias of the first, the second and the last layer
-        (InrArchitecture.of_recipe("dws"), [np.sqrt(6 / 2) / 30, 0, HIDDEN, 0, DENSE, DENSE]),
+        (InrArchitecture.of_recipe("dws"), [1 / 2, 0, HIDDEN, 0, DENSE, DENSE]),
         (InrArchitecture.of_recipe("nfn"), [1 / 2, 1 / np.sqrt(2), HIDDEN, DENSE, HIDDEN, DENSE]),
         (
             InrArchitecture(kind="relu"),

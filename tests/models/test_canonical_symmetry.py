@@ -116,6 +116,38 @@ def test_answers_do_not_change_where_the_function_does_not(name):
     assert np.abs(answers(plain, model) - other).max() > 1e-3 * np.abs(other).max()
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_edits_of_one_function_are_one_function(name):
+    """Changes of canonical weights, carried back; without the symmetry the edited functions part."""
+    build, symmetry = MODELS[name]
+    rng = np.random.default_rng(1)
+    model = build()
+    randomise(model, rng)
+    inputs = rng.normal(size=(16, *model.input_shape[1:])).astype(np.float32)
+    graph = gmn_tf.ParameterGraph.from_keras(model)
+    twin = keras.models.clone_model(model)
+    apart = {}
+    for chosen in (symmetry, None):
+        tf.keras.utils.set_random_seed(0)
+        editor = gmn_tf.GraphMetanetwork(output="edge", num_blocks=2, symmetry=chosen, initial_step=0.05)
+        editor.adapt([graph.to_graph_tensor(graph.values(model))])
+        shown = []
+        for scaled in (False, True):
+            twin.set_weights(model.get_weights())
+            if scaled:
+                signs = np.array([1.0, -1.0, 1.0]) if "scale" not in symmetry else np.array([0.5, 2.0, 4.0])
+                rescale(twin, lambda size, signs=signs: np.resize(signs, size))
+            values = graph.values(twin)
+            change = editor(graph.to_graph_tensor(values)).numpy()[:, 0]
+            graph.assign(twin, values + change)
+            shown.append(keras.ops.convert_to_numpy(twin(inputs)))
+        apart[chosen] = np.abs(shown[1] - shown[0]).max() / np.abs(shown[0]).max()
+        changed = np.abs(shown[0] - keras.ops.convert_to_numpy(model(inputs))).max()
+        assert changed > 1e-3 * np.abs(shown[0]).max()
+    tolerance = 2e-3 if name == "siren" else 1e-4
+    assert apart[symmetry] < tolerance < apart[None]
+
+
 @pytest.mark.parametrize("name", ["relu", "tanh"])
 def test_answers_change_where_the_function_does(name):
     build, symmetry = MODELS[name]
