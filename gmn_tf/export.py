@@ -8,18 +8,17 @@ import shutil
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from gmn_tf import provenance, savedmodels, serving
 from gmn_tf.errors import RunError, SchemaError
-from gmn_tf.export_card import card
-from gmn_tf.export_check import write_check
 from gmn_tf.export_distance import fit_distance
-from gmn_tf.export_edits import edit_card, edit_server, write_edit_check
+from gmn_tf.export_kinds import KINDS, Kind
 from gmn_tf.graph import schema
-from gmn_tf.training.task import ACCURACY, EDIT
+from gmn_tf.models.registry import ACCURACY
 
 if TYPE_CHECKING:
+    from gmn_tf.classifier import Classifier
     from gmn_tf.editor import Editor
     from gmn_tf.predictor import Predictor
     from gmn_tf.training.run import Run
@@ -79,10 +78,9 @@ def export(
     population = _open_zoo(zoo)
     own = population if population is not None and _trained_on(run, population) else None
     checked = population is not None and examples > 0
-    edits = run.task.name == EDIT
-    distance = fit_distance(run, own) if own is not None and not edits else None
-    server: serving.Server
-    server = edit_server(run, own) if edits else serving.AccuracyServer(run.model, distance=distance)
+    kind = _kind(run.task.name, Path(run_path))
+    distance = fit_distance(run, own) if own is not None and kind.tells_distance else None
+    server = kind.server(run, own, distance)
     metadata = {
         **_metadata(run, server),
         "evaluations": reports,
@@ -96,12 +94,9 @@ def export(
         out.parent.mkdir(parents=True, exist_ok=True)
         tf.saved_model.save(server, str(partial), signatures=server.signatures)
         (partial / METADATA).write_text(json.dumps(metadata, indent=2) + "\n")
-        write_card = edit_card if edits else card
-        (partial / CARD).write_text(write_card(out.name, metadata, check=checked))
-        if population is not None and checked and edits:
-            write_edit_check(partial / CHECK, run, population, count=examples)
-        elif population is not None and checked:
-            write_check(partial / CHECK, run, population, count=examples, distance=distance)
+        (partial / CARD).write_text(kind.card(out.name, metadata, check=checked))
+        if population is not None and checked:
+            kind.write_check(partial / CHECK, run, population, count=examples, distance=distance)
         if overwrite and out.exists():
             old = partial.with_suffix(".old")
             out.rename(old)
@@ -119,9 +114,15 @@ def load_predictor(path: str | os.PathLike[str] | None = None) -> Predictor:
     from gmn_tf.predictor import Predictor
 
     found = load(path)
-    if not isinstance(found, Predictor):
-        raise RunError(f"{found.path}: edits networks, expected a metanetwork that predicts accuracies.")
-    return found
+    return found if isinstance(found, Predictor) else _other(found, "predicts accuracies")
+
+
+def load_classifier(path: str | os.PathLike[str]) -> Classifier:
+    """`load` of what classifies networks; RunError where it is something else."""
+    from gmn_tf.classifier import Classifier
+
+    found = load(path)
+    return found if isinstance(found, Classifier) else _other(found, "classifies networks")
 
 
 def load_editor(path: str | os.PathLike[str]) -> Editor:
@@ -129,12 +130,10 @@ def load_editor(path: str | os.PathLike[str]) -> Editor:
     from gmn_tf.editor import Editor
 
     found = load(path)
-    if not isinstance(found, Editor):
-        raise RunError(f"{found.path}: predicts accuracies, expected a metanetwork that edits networks.")
-    return found
+    return found if isinstance(found, Editor) else _other(found, "edits networks")
 
 
-def load(path: str | os.PathLike[str] | None = None) -> Predictor | Editor:
+def load(path: str | os.PathLike[str] | None = None) -> Predictor | Editor | Classifier:
     """A trained metanetwork, ready to call on Keras models, `.keras` paths, or lists of them.
 
     ```python
@@ -143,6 +142,7 @@ def load(path: str | os.PathLike[str] | None = None) -> Predictor | Editor:
     judge(["a.keras", "b.keras"])      # float32 [2]
     judge.predict([model]).distance    # float32 [1]: up to 1 in range of its training networks
     gmn_tf.load("runs/dilate")(inr)    # of an editor: a new Keras model, see `gmn_tf.editor.Editor`
+    gmn_tf.load("runs/digits")(inr)    # of a classifier: probabilities, see `gmn_tf.classifier.Classifier`
     ```
 
     Args:
@@ -158,8 +158,7 @@ def load(path: str | os.PathLike[str] | None = None) -> Predictor | Editor:
         raise RunError(f"{path}: found a file, expected the folder of a run or an export.")
     if not (path / _SAVED_MODEL).exists():
         run = _open_run(path)
-        edits = run.task.name == EDIT
-        server = serving.EditServer(run.model) if edits else serving.AccuracyServer(run.model)
+        server = _kind(run.task.name, path).server(run, None, None)
         metadata = {**_metadata(run, server), "evaluations": provenance.evaluations(path)}
         _check_schema(path, metadata)
         return _ready(server.raw, metadata, path, owner=server)
@@ -177,17 +176,22 @@ def load(path: str | os.PathLike[str] | None = None) -> Predictor | Editor:
     return _ready(raw, metadata, path, owner=loaded)
 
 
-def _ready(raw: Any, metadata: dict[str, Any], path: Path, *, owner: Any) -> Predictor | Editor:
-    task = metadata.get("task", ACCURACY)
-    if task == EDIT:
-        from gmn_tf.editor import Editor
+def _ready(raw: Any, metadata: dict[str, Any], path: Path, *, owner: Any) -> Any:
+    return _kind(metadata.get("task", ACCURACY), path).ready(raw, metadata, path, owner)
 
-        return Editor(raw, metadata=metadata, path=path, owner=owner)
-    if task != ACCURACY:
-        raise RunError(f"{path}: made for the task {task!r}, which this gmn_tf does not know.")
-    from gmn_tf.predictor import Predictor
 
-    return Predictor(raw, num_channels=metadata["num_channels"], metadata=metadata, path=path, owner=owner)
+def _kind(task: str, path: Path) -> Kind:
+    if task not in KINDS:
+        raise RunError(
+            f"{path}: made for the task {task!r}, which this gmn_tf does not export, expected one of "
+            f"{', '.join(KINDS)}."
+        )
+    return KINDS[task]
+
+
+def _other(found: Any, expected: str) -> NoReturn:
+    does = KINDS[found.metadata.get("task", ACCURACY)].does
+    raise RunError(f"{found.path}: {does}, expected a metanetwork that {expected}.")
 
 
 def _open_run(path: Path) -> Run:

@@ -91,7 +91,7 @@ def card(name: str, metadata: Mapping[str, Any], *, check: bool) -> str:
         population=_population(population),
         figures="\n\n".join(map(_figures, metadata["evaluations"]))
         or "Not evaluated before it was exported (`gmn-tf evaluate --run RUN --zoo ZOO`).",
-        distance=_distance(metadata["distance"]),
+        distance=distance_text(metadata["distance"]),
         limits=_LIMITS.format(
             data=population["data"]["name"] if population else "its zoo's", distance=serving.DISTANCE
         ),
@@ -135,7 +135,8 @@ def _population(facts: Mapping[str, Any] | None) -> str:
     )
 
 
-def _distance(facts: Mapping[str, Any] | None) -> str:
+def distance_text(facts: Mapping[str, Any] | None) -> str:
+    """What a card says of distances, from their metadata."""
     if not facts:
         return "Not stored: it was exported without the zoo it was trained on (`gmn-tf export --zoo ZOO`)."
     apart = " of other architectures" if facts["other_architectures_only"] else ""

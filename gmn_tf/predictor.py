@@ -44,8 +44,8 @@ class Prediction:
         return None if self.distance is None else [verdict(float(value)) for value in self.distance]
 
 
-class Predictor:
-    """Predicts the test accuracy of Keras models from their weights alone. Made by `gmn_tf.load`.
+class Judge:
+    """What metanetworks that answer per network have in common when they are loaded.
 
     Args:
         raw: the raw signature, `gmn_tf.serving`.
@@ -74,6 +74,48 @@ class Predictor:
         self._structures: dict[ParameterGraph, Structure] = {}
         self.metadata = metadata
         self.path = path
+
+    def answers(self, networks: Iterable[tuple[ParameterGraph, np.ndarray]]) -> dict[str, np.ndarray]:
+        """All outputs of the raw signature, [n, ...] each, of networks given as (graph, flat weights).
+
+        Plan once, fill many. Without any network there are no outputs.
+        """
+        found: list[dict[str, np.ndarray]] = []
+        batch: list[dict[str, np.ndarray]] = []
+        edges = 0
+        for graph, flat in networks:
+            structure = self._structure(graph)
+            if batch and edges + structure.num_edges > MAX_EDGES:
+                found.append(self._answer(batch))
+                batch, edges = [], 0
+            batch.append(raw_columns(structure, flat))
+            edges += structure.num_edges
+        if batch:
+            found.append(self._answer(batch))
+        return {name: np.concatenate([part[name] for part in found]) for name in (found[0] if found else ())}
+
+    @property
+    def tells_distance(self) -> bool:
+        """Whether the metanetwork came with its distances: exports do that were made with their zoo."""
+        return bool(self.metadata.get("distance"))
+
+    def _structure(self, graph: ParameterGraph) -> Structure:
+        if graph not in self._structures:
+            self._structures[graph] = Structure.of(graph, channels=self._num_channels)
+        return self._structures[graph]
+
+    def _answer(self, batch: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+        import tensorflow as tf
+
+        answer = self._raw(**{name: tf.constant(column) for name, column in merge(batch).items()})
+        return {name: value.numpy() for name, value in answer.items()}
+
+
+class Predictor(Judge):
+    """Predicts the test accuracy of Keras models from their weights alone. Made by `gmn_tf.load`.
+
+    Arguments and attributes as of `Judge`.
+    """
 
     def __call__(self, models: Any, *, architecture: Any = None) -> np.ndarray:
         """Predicted test accuracies.
@@ -110,40 +152,12 @@ class Predictor:
         judge.predict_graphs([(graph, graph.flatten(model))])
         ```
         """
-        found: list[dict[str, np.ndarray]] = []
-        batch: list[dict[str, np.ndarray]] = []
-        edges = 0
-        for graph, flat in networks:
-            structure = self._structure(graph)
-            if batch and edges + structure.num_edges > MAX_EDGES:
-                found.append(self._answer(batch))
-                batch, edges = [], 0
-            batch.append(raw_columns(structure, flat))
-            edges += structure.num_edges
-        if batch:
-            found.append(self._answer(batch))
-        empty = np.zeros(0, np.float32)
-        accuracy = np.concatenate([part[serving.OUTPUT] for part in found] or [empty])
+        answers, empty = self.answers(networks), np.zeros(0, np.float32)
+        accuracy = answers.get(serving.OUTPUT, empty)
         if not self.tells_distance:
             return Prediction(accuracy)
-        distance = np.concatenate([part[serving.DISTANCE] for part in found] or [empty])
+        distance = answers.get(serving.DISTANCE, empty)
         return Prediction(accuracy, distance, percentile(distance, self.metadata["distance"]))
-
-    @property
-    def tells_distance(self) -> bool:
-        """Whether the metanetwork came with its distances: exports do that were made with their zoo."""
-        return bool(self.metadata.get("distance"))
-
-    def _structure(self, graph: ParameterGraph) -> Structure:
-        if graph not in self._structures:
-            self._structures[graph] = Structure.of(graph, channels=self._num_channels)
-        return self._structures[graph]
-
-    def _answer(self, batch: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-        import tensorflow as tf
-
-        answer = self._raw(**{name: tf.constant(column) for name, column in merge(batch).items()})
-        return {name: value.numpy() for name, value in answer.items()}
 
 
 class Networks:

@@ -13,8 +13,8 @@ import numpy as np
 
 from gmn_tf.errors import RunError
 from gmn_tf.models import registry
+from gmn_tf.models.registry import ACCURACY, CLASSIFY
 from gmn_tf.training.settings import ALL, METHOD, Settings
-from gmn_tf.training.task import ACCURACY
 
 if TYPE_CHECKING:
     from gmn_tf.zoo.store import Zoo
@@ -87,7 +87,8 @@ def commands(config: Mapping[str, Any], manifest: Mapping[str, Any] | None, *, n
         if key not in _GIVEN_BY_TASK and not (key in arguments and arguments[key] == value):
             chosen[key] = value
     words = ["gmn-tf", "train", task, "--zoo", "ZOO", "--out", "RUN"]
-    words += [word for key, value in config.get("task_options", {}).items() for word in (f"--{key}", value)]
+    options = {} if task == CLASSIFY else config.get("task_options", {})  # the zoo tells how many classes
+    words += [word for key, value in options.items() for word in (f"--{key}", value)]
     for key in sorted(chosen, key=lambda key: (_OPTIONS.index(key) if key in _OPTIONS else 99, key)):
         value = chosen[key]
         if key in _OPTIONS:

@@ -25,6 +25,7 @@ EXAMPLES = "examples"
 OUTPUT = "accuracy"
 DISTANCE = "distance"
 EDITED = "edited"
+PROBABILITIES = "probabilities"
 WEIGHTS = "weights"
 
 NODE_SIZES = "node_sizes"
@@ -143,6 +144,44 @@ class AccuracyServer(Server):
         super().__init__(model, answer, tables=told)
 
 
+class ClassServer(Server):
+    """The functions of a classifier: a probability per class, of whole networks too if it knows one.
+
+    Beside the signatures of `Server`, whose output is `PROBABILITIES`, float32 [B, classes], there is
+    `WEIGHTS` where an architecture is told: flat weights [B, P] in the order of `model.get_weights()` to the
+    same outputs.
+
+    Args:
+        model: a built metanetwork with a logit per class, see `Server`.
+        distance: how far networks lie from the training networks; `None` leaves it out.
+        structure: of an architecture, a `gmn_tf.training.structure.Structure` with the metanetwork's
+            channels; None leaves `WEIGHTS` out.
+    """
+
+    def __init__(
+        self, model: Any, *, distance: TrainingDistance | None = None, structure: Any = None
+    ) -> None:
+        told = None if distance is None else DistanceFunction(distance)
+
+        def answer(graph: tfgnn.GraphTensor) -> dict[str, tf.Tensor]:
+            if told is None:
+                return {PROBABILITIES: tf.nn.softmax(model(graph, training=False))}
+            logits, features = answer_and_features(model, graph)
+            return {PROBABILITIES: tf.nn.softmax(logits), DISTANCE: told(features)}
+
+        super().__init__(model, answer, tables=told)
+        self.weights = None
+        if structure is not None:
+            spec = tf.TensorSpec([None, structure.num_weights], tf.float32, name=WEIGHTS)
+            of_weights = tf.function(lambda weights: self.raw(**columns_of(structure, weights)))
+            self.weights = of_weights.get_concrete_function(spec)
+
+    @property
+    def signatures(self) -> dict[str, Any]:
+        own = super().signatures
+        return own if self.weights is None else {**own, WEIGHTS: self.weights}
+
+
 class EditServer(Server):
     """The functions of an editor: the edited values of all edges, and of whole networks if it knows one.
 
@@ -168,25 +207,10 @@ class EditServer(Server):
         edge_of_slot = np.argsort(slots, kind="stable")[int(np.sum(slots < 0)) :]
         if not np.array_equal(slots[edge_of_slot], np.arange(structure.num_weights)):
             raise SchemaError("received an architecture some of whose weights are not on one edge each")
-        ends = (schema.SOURCE, schema.TARGET)
 
         def weights(weights: tf.Tensor) -> dict[str, tf.Tensor]:
-            count = tf.shape(weights)[0]
-            ones = tf.ones_like(weights[:, :1])
-            table = tf.concat([weights, ones * schema.PARAMETERLESS_VALUE], axis=1)
-            values = tf.gather(table, np.where(slots < 0, structure.num_weights, slots), axis=1)  # [B, E]
-            columns = {
-                node_input(name): tf.tile(tf.constant(column), [count])
-                for name, column in structure.nodes.items()
-            }
-            first = tf.repeat(tf.range(count) * structure.num_nodes, structure.num_edges)
-            for name, column in structure.edges.items():
-                tiled = tf.tile(tf.constant(column), [count] + [1] * (column.ndim - 1))
-                columns[edge_input(name)] = tiled + first if name in ends else tiled
-            columns[edge_input(schema.VALUE)] = tf.reshape(values, [-1, 1])
-            columns[NODE_SIZES] = tf.fill([count], structure.num_nodes)
-            columns[EDGE_SIZES] = tf.fill([count], structure.num_edges)
-            edited = tf.reshape(self.raw(**columns)[EDITED], [count, structure.num_edges])
+            edited = self.raw(**columns_of(structure, weights))[EDITED]
+            edited = tf.reshape(edited, [-1, structure.num_edges])
             return {WEIGHTS: tf.gather(edited, edge_of_slot, axis=1)}
 
         spec = tf.TensorSpec([None, structure.num_weights], tf.float32, name=WEIGHTS)
@@ -196,6 +220,32 @@ class EditServer(Server):
     def signatures(self) -> dict[str, Any]:
         own = super().signatures
         return own if self.weights is None else {**own, WEIGHTS: self.weights}
+
+
+def columns_of(structure: Any, weights: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Inputs of the raw signature for B networks of one architecture.
+
+    Args:
+        structure: `gmn_tf.training.structure.Structure` of the architecture.
+        weights: flat weights float32 [B, P].
+    """
+    count, slots = tf.shape(weights)[0], structure.slots[0]  # [E, channels]
+    ends = tf.ones_like(weights[:, :1])
+    table = tf.concat([weights, ends * schema.PARAMETERLESS_VALUE, ends * 0.0], axis=1)
+    places = np.where(slots == schema.NO_SLOT, structure.num_weights, slots)
+    places = np.where(slots < schema.NO_SLOT, structure.num_weights + 1, places)  # a channel without a value
+    columns = {
+        node_input(name): tf.tile(tf.constant(column), [count]) for name, column in structure.nodes.items()
+    }
+    first = tf.repeat(tf.range(count) * structure.num_nodes, structure.num_edges)
+    for name, column in structure.edges.items():
+        tiled = tf.tile(tf.constant(column), [count] + [1] * (column.ndim - 1))
+        columns[edge_input(name)] = tiled + first if name in (schema.SOURCE, schema.TARGET) else tiled
+    values = tf.gather(table, places, axis=1)  # [B, E, channels]
+    columns[edge_input(schema.VALUE)] = tf.reshape(values, [-1, slots.shape[1]])
+    columns[NODE_SIZES] = tf.fill([count], structure.num_nodes)
+    columns[EDGE_SIZES] = tf.fill([count], structure.num_edges)
+    return columns
 
 
 def _with_channels(

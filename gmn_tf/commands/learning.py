@@ -42,8 +42,8 @@ def classify(
     """Train a metanetwork, or a baseline, to say of what class a network is: the digit that an INR depicts.
 
     The zoo's table names the classes in its column "label". RUN gets the configuration, the best weights, a
-    history (CSV), a summary (JSON) and TensorBoard logs (losses, accuracy, confusion). In every epoch INRs are
-    turned, shifted and stretched a little, exactly, by their first layer (--set augment=false: not).
+    history (CSV), a summary (JSON) and TensorBoard logs (losses, accuracy, confusion). In every epoch INRs
+    are turned, shifted and stretched a little, exactly, by their first layer (--set augment=false: not).
     """
     settings = named_settings(further or [])
     console.start_tensorflow()
@@ -92,10 +92,10 @@ def represent(
 ) -> None:
     """Train a metanetwork, or a baseline, to represent INRs without labels.
 
-    Two views of each INR, changed at random, shall find each other among all of a batch (SimCLR). RUN gets the
-    configuration, the best weights, a history (CSV), a summary (JSON) and TensorBoard logs, with the
-    representations of the validation networks in the tab "Projector". gmn-tf evaluate regresses what is known
-    of the networks from the frozen representation.
+    Two views of each INR, changed at random, shall find each other among all of a batch (SimCLR). RUN gets
+    the configuration, the best weights, a history (CSV), a summary (JSON) and TensorBoard logs, with the
+    representations of the validation networks in the tab "Projector". gmn-tf evaluate regresses what is
+    known of the networks from the frozen representation.
     """
     settings = named_settings(further or [])
     console.start_tensorflow()

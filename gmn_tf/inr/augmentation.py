@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -56,7 +57,7 @@ class InrAugmentation:
             raise InrError("Received dropout 1: expected less, something must be left.")
 
     @classmethod
-    def of(cls, values: Mapping[str, float]) -> InrAugmentation:
+    def of(cls, values: Mapping[str, Any]) -> InrAugmentation:
         """From names and values, as settings hold them.
 
         Raises:

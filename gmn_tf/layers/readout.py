@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
+import tensorflow_gnn as tfgnn
 
 from gmn_tf.layers.edge_stream import Columns, EdgeStream, gather
 from gmn_tf.layers.features import log_count
@@ -24,7 +25,7 @@ class GroupReadout(tf.keras.layers.Layer):
         p_g = [mean_{edges in g} e, deviation_{edges in g} e (, statistics of the values in g)]
         z_g = SiLU(Linear(SiLU((1 + gain(label_g)) * Linear(p_g) + shift(label_g))))
         r   = [mean_g z_g; sum_g softmax_g(query_k(label_g, z_g)) z_g for k = 1 ... num_heads;
-               mean and deviation of the node states; log number of edges]
+               mean and deviation of the node states (; mean state of the outputs); log number of edges]
         output = Linear(Dropout(SiLU(Linear(Dropout(LN(r))))))
 
     gain and shift are linear in the group's label vector, so that layers are not thrown together; the
@@ -35,6 +36,8 @@ class GroupReadout(tf.keras.layers.Layer):
         hidden_dim: width of z_g; the last hidden layer is twice that.
         num_heads: attention heads over groups.
         dropout_rate: before either of the last two linear maps.
+        outputs: whether the mean state of the nodes that nothing reads, the outputs, joins apart: what
+            is known of what a network says is not averaged with its hidden neurons then.
         group_dropout_rate: share of groups whose p_g is left out in a training step, label and all else kept.
 
     Call arguments:
@@ -52,13 +55,14 @@ class GroupReadout(tf.keras.layers.Layer):
         num_heads: int = 8,
         dropout_rate: float = 0.0,
         group_dropout_rate: float = 0.0,
+        outputs: bool = False,
         **kwargs: Any,
     ) -> None:
         # Edge states stay as they are until a chunk of them is read.
         super().__init__(autocast=False, **kwargs)
         self.units, self.hidden_dim = units, hidden_dim
         self.num_heads, self.dropout_rate = num_heads, dropout_rate
-        self.group_dropout_rate = group_dropout_rate
+        self.group_dropout_rate, self.outputs = group_dropout_rate, outputs
         dtype = self.dtype_policy
         dense = functools.partial(tf.keras.layers.Dense, dtype=dtype)
         self._group_dropout = tf.keras.layers.Dropout(group_dropout_rate, noise_shape=(None, 1), dtype=dtype)
@@ -81,6 +85,7 @@ class GroupReadout(tf.keras.layers.Layer):
             "num_heads": self.num_heads,
             "dropout_rate": self.dropout_rate,
             "group_dropout_rate": self.group_dropout_rate,
+            "outputs": self.outputs,
         }
 
     def call(
@@ -119,11 +124,10 @@ class GroupReadout(tf.keras.layers.Layer):
         heads = tf.reshape(heads, [components, self.num_heads * self.hidden_dim])
         average = tf.reduce_sum(encoded, axis=1) / tf.maximum(tf.reduce_sum(used, axis=1), 1.0)
         edges = tf.reduce_sum(tf.reshape(groups.count, [components, slots]), axis=1)
-        joined = self._dropout(
-            self._norm(
-                tf.concat([average, heads, *_node_moments(nodes, topology, self.compute_dtype)], axis=-1)
-            )
-        )
+        of_nodes = _node_moments(nodes, topology, self.compute_dtype)
+        if self.outputs:
+            of_nodes.append(_output_mean(nodes, topology, self.compute_dtype))
+        joined = self._dropout(self._norm(tf.concat([average, heads, *of_nodes], axis=-1)))
         joined = tf.concat([joined, tf.cast(log_count(edges), joined.dtype)], axis=-1)
         return self._hidden(joined)
 
@@ -156,3 +160,11 @@ def _node_moments(nodes: tf.Tensor, topology: Topology, dtype: str) -> list[tf.T
     mean = topology.mean_of_nodes(nodes)
     there = tf.gather(mean, topology.node_component)
     return [mean, tf.sqrt(topology.mean_of_nodes(tf.square(nodes - there)) + _SMALLEST)]
+
+
+def _output_mean(nodes: tf.Tensor, topology: Topology, dtype: str) -> tf.Tensor:
+    """Mean state of the nodes that no edge leaves, [C, .]; 0 where every node is read."""
+    output = tf.cast(topology.degree[tfgnn.SOURCE] == 0, dtype)
+    # Both means are over all nodes, whose number cancels.
+    share = topology.mean_of_nodes(output)
+    return tf.math.divide_no_nan(topology.mean_of_nodes(tf.cast(nodes, dtype) * output), share)

@@ -22,9 +22,9 @@ class Baseline(tf.keras.Model):
 
     A subclass makes its layers after `super().__init__`, ends its constructor with `create_weights()`, and
     answers in `call(graph, training)`. One that has answers per edge as well says so by `answers_per_edge`,
-    has the argument initial_step of `GraphMetanetwork` and lets `stepped` apply it. One
-    that is to represent networks has `pooled`, and its `head` as `_head`. Values are normalised by (type,
-    layer) over the training networks as `GraphMetanetwork` does it: no baseline would be a fair one without.
+    has the argument initial_step of `GraphMetanetwork`, and lets `stepped` apply it.
+    Values are normalised by (type, layer) over the training networks as `GraphMetanetwork` does it: without
+    that no baseline would be a fair one.
 
     Args:
         settings: the arguments of the subclass's constructor by name; they are its configuration.
@@ -33,8 +33,6 @@ class Baseline(tf.keras.Model):
 
     limit_name = ""
     """Name of the argument that limits what is read of a network, where there is one."""
-
-    _head: Any  # no value here: Keras does not track what the class has already
 
     answers_per_edge = False
     """Whether there is an output "edge"."""
@@ -89,19 +87,6 @@ class Baseline(tf.keras.Model):
         """Answers per edge [E, channels] with the step that initial_step asks for."""
         return stepped(answer, graph, self._step, self._normalizer)
 
-    def pooled(self, graph: tfgnn.GraphTensor) -> tf.Tensor:
-        """What the `head` of a model with one answer per network reads, float [C, .]."""
-        raise NotImplementedError(f"{type(self).__name__} does not tell what it pools")
-
-    def represent(self, graph: tfgnn.GraphTensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Answers per network [C, units], and the last hidden layer they are read from, [C, hidden_dim];
-        without dropout."""
-        *hidden, last = self._head.layers
-        state = self.pooled(graph)
-        for layer in hidden:
-            state = state if isinstance(layer, tf.keras.layers.Dropout) else layer(state)
-        return last(state), state
-
     def size(self, graph: tfgnn.GraphTensor) -> tf.Tensor | None:
         """What `limit_name` limits, of each component: int [C]; None where nothing is limited."""
         return None
@@ -155,6 +140,28 @@ class Baseline(tf.keras.Model):
                 `gmn_tf.layers.label_statistics.LabelStatistics` collects them.
         """
         self._normalizer.set_statistics(count, mean, variance)
+
+
+class PooledBaseline(Baseline):
+    """A baseline that reads its answer per network from one vector, so that it can represent networks.
+
+    A subclass has `pooled`, and makes its `_head` by `head`.
+    """
+
+    _head: Any  # no value here: Keras does not track what the class has already
+
+    def pooled(self, graph: tfgnn.GraphTensor) -> tf.Tensor:
+        """What the `head` of a model with one answer per network reads, float [C, .]."""
+        raise NotImplementedError(f"{type(self).__name__} does not tell what it pools")
+
+    def represent(self, graph: tfgnn.GraphTensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Answers per network [C, units], and the last hidden layer they are read from, [C, hidden_dim];
+        without dropout."""
+        *hidden, last = self._head.layers
+        state = self.pooled(graph)
+        for layer in hidden:
+            state = state if isinstance(layer, tf.keras.layers.Dropout) else layer(state)
+        return last(state), state
 
 
 def head(units: int, *, hidden_dim: int, dropout_rate: float) -> tf.keras.Sequential:

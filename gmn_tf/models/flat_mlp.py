@@ -11,11 +11,11 @@ from gmn_tf.errors import SchemaError
 from gmn_tf.graph import schema
 from gmn_tf.layers.names import PACKAGE
 from gmn_tf.layers.weight_lists import weight_vectors
-from gmn_tf.models.baseline import Baseline, head
+from gmn_tf.models.baseline import PooledBaseline, head
 
 
 @tf.keras.utils.register_keras_serializable(package=PACKAGE)
-class FlatMLP(Baseline):
+class FlatMLP(PooledBaseline):
     """An MLP from all weights of a network at once, as Zhou et al. 2023 (section 4.3) compare NFNs with.
 
     The weights are flattened variable by variable (`gmn_tf.layers.weight_lists.weight_vectors`), normalised

@@ -76,6 +76,7 @@ class GraphMetanetwork(tf.keras.Model):
         sine_frequency: factor of the argument of their sines at the probes, 30 for most SIRENs; the graph
             does not hold it.
         readout_dim, readout_heads: width and attention heads of the readout over layers.
+        readout_outputs: whether the states of the network's outputs join it apart.
         readout_statistics: whether moments and quantiles of the values in each group join it.
         readout_dropout_rate, group_dropout_rate: in the readout alone, where a small training set is
             overfitted: of its hidden units, and of whole groups.
@@ -130,6 +131,7 @@ class GraphMetanetwork(tf.keras.Model):
         sine_frequency: float = 1.0,
         readout_dim: int = 32,
         readout_heads: int = 8,
+        readout_outputs: bool = False,
         readout_statistics: bool = True,
         readout_dropout_rate: float = 0.3,
         group_dropout_rate: float = 0.0,
@@ -190,6 +192,7 @@ class GraphMetanetwork(tf.keras.Model):
                     num_heads=readout_heads,
                     dropout_rate=readout_dropout_rate,
                     group_dropout_rate=group_dropout_rate,
+                    outputs=readout_outputs,
                     dtype=final,
                     name="readout" if readout_members == 1 else f"readout_{member}",
                 )
@@ -211,7 +214,10 @@ class GraphMetanetwork(tf.keras.Model):
         return cls(units, **{**preset(size), **kwargs})
 
     def get_config(self) -> dict[str, Any]:
-        return {"name": self.name, **self._settings}
+        own = dict(self._settings)
+        if not own["readout_outputs"]:  # runs that were made before do not name it
+            del own["readout_outputs"]
+        return {"name": self.name, **own}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> GraphMetanetwork:

@@ -30,7 +30,7 @@ _CLASSIFIERS = (
         target="gmn_tf.models.graph_metanetwork:GraphMetanetwork",
         source="Lim et al. 2024",
         settings=_CLASSES,
-        model={"symmetry": "sign"},
+        model={"symmetry": "sign", "readout_outputs": True},
     ),
     Method(
         name="gmn_transformer",
@@ -39,7 +39,7 @@ _CLASSIFIERS = (
         target="gmn_tf.models.graph_metanetwork:GraphMetanetwork",
         source="Lim et al. 2024; Ma et al. 2023 (GRIT)",
         settings=_CLASSES,
-        model={"block": "transformer", "symmetry": "sign"},
+        model={"block": "transformer", "symmetry": "sign", "readout_outputs": True},
     ),
     Method(
         name="gmn_probes",
@@ -48,7 +48,7 @@ _CLASSIFIERS = (
         target="gmn_tf.models.graph_metanetwork:GraphMetanetwork",
         source="Lim et al. 2024; Kofinas et al. 2024",
         settings=_CLASSES,
-        model={"symmetry": "sign", "num_probes": 16, "sine_frequency": 30.0},
+        model={"symmetry": "sign", "readout_outputs": True, "num_probes": 16, "sine_frequency": 30.0},
     ),
     Method(
         name="nfn",
@@ -89,6 +89,15 @@ _VIEWS: dict[str, Any] = {
 }
 """What two views of a network may differ in: nothing that changes amplitude or frequency of a wave."""
 
+_REPRESENTING: dict[str, Any] = {
+    "symmetry": "sign",
+    "readout_outputs": True,
+    "readout_dim": 64,
+    "readout_members": 2,
+    "readout_dropout_rate": 0.0,
+}
+"""256 features: what is read linearly is wider than what answers are read from."""
+
 _REPRESENTATIONS = (
     Method(
         name="gmn",
@@ -97,7 +106,16 @@ _REPRESENTATIONS = (
         target="gmn_tf.models.graph_metanetwork:GraphMetanetwork",
         source="Lim et al. 2024, section 5.3",
         settings=_VIEWS,
-        model={"symmetry": "sign", "readout_dropout_rate": 0.0},
+        model=_REPRESENTING,
+    ),
+    Method(
+        name="gmn_untrained",
+        title="graph metanetwork, untrained",
+        kind=GRAPH,
+        target="gmn_tf.models.graph_metanetwork:GraphMetanetwork",
+        source="Lim et al. 2024",
+        settings={**_VIEWS, "epochs": 1, "learning_rate": 1e-12},  # its random start is what is judged
+        model=_REPRESENTING,
     ),
     Method(
         name="nfn",

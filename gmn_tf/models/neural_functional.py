@@ -14,11 +14,11 @@ from gmn_tf.layers.features import edge_components
 from gmn_tf.layers.names import PACKAGE
 from gmn_tf.layers.np_linear import NPLinear, PlaceDense, layer_sums
 from gmn_tf.layers.plain_chain import VECTOR_TYPES, PlainChain, plain_chain
-from gmn_tf.models.baseline import Baseline, head
+from gmn_tf.models.baseline import PooledBaseline, head
 
 
 @tf.keras.utils.register_keras_serializable(package=PACKAGE)
-class NeuralFunctional(Baseline):
+class NeuralFunctional(PooledBaseline):
     """NFN-NP (Zhou et al., "Permutation Equivariant Neural Functionals", NeurIPS 2023, section 3).
 
     As in the paper: `NPLinear` layers with ReLU between them on the kernels and biases of a chain of dense
@@ -156,7 +156,8 @@ class NeuralFunctional(Baseline):
         pairs, vectors, chain = self.features(graph)
         if self._last is None:
             return self._head(_pooled(pairs, vectors, chain), training=training)
-        answers = self._of_edges(*self._last((pairs, vectors, chain)), graph, chain)
+        pairs, vectors = self._last((pairs, vectors, chain))
+        answers = self._of_edges(pairs, vectors, graph, chain)
         broken = tf.gather(chain.broken, edge_components(graph))
         return tf.where(broken[:, tf.newaxis], tf.constant(np.nan, answers.dtype), answers)
 

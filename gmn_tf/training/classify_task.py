@@ -101,7 +101,7 @@ def confusion_picture(counts: np.ndarray, title: str) -> bytes:
     for row, column in np.ndindex(counts.shape):
         if counts[row, column] and number <= 30:
             colour = "white" if share[row, column] > 0.5 else "black"
-            text = {"ha": "center", "va": "center", "fontsize": 7, "color": colour}
+            text: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 7, "color": colour}
             axes.text(column, row, str(counts[row, column]), **text)
     axes.set(xlabel="predicted class", ylabel="true class", title=title)
     if number <= 30:

@@ -109,7 +109,7 @@ def train(
         bar = Bar(settings, task.shown, steps=steps, first_epoch=state.epoch, rows=state.history)
         callbacks.append(bar)
     arguments = (population, targets, planner, budget)
-    options = {"first_epoch": state.epoch, "with_slots": task.with_slots, "views": task.views}
+    options: dict[str, Any] = {"first_epoch": state.epoch, "with_slots": task.with_slots, "views": task.views}
     if placement.distributed:
         dataset = pipeline.distributed_dataset(placement.strategy, *arguments, **options)
     else:

@@ -218,6 +218,7 @@ CASES = {
         lambda: GroupReadout(2, hidden_dim=6, num_heads=2, group_dropout_rate=0.2),
         read_out,
     ),
+    "GroupReadout-outputs": (lambda: GroupReadout(2, hidden_dim=6, num_heads=2, outputs=True), read_out),
     "PlaceDense": (lambda: PlaceDense(DIM, num_places=3, use_bias=True, terms=2), by_place),
     "NPLinear": (lambda: NPLinear(DIM, num_places=3, reduce_type="sum"), np_linear),
     "DeepMetaClassifier": (

@@ -21,8 +21,9 @@ from gmn_tf.training.population import Population
 from gmn_tf.training.represent_task import RepresentTask
 from gmn_tf.training.run import Run
 
+GMN = {"num_blocks": 1, "node_dim": 8, "edge_dim": 8, "message_dim": 8, "readout_dim": 8}
 SMALL = {
-    "gmn": {"num_blocks": 1, "node_dim": 8, "edge_dim": 8, "message_dim": 8, "readout_dim": 8},
+    "gmn": {**GMN, "readout_members": 1},
     "nfn": {"width": 6, "num_layers": 1, "hidden_dim": 8},
     "mlp": {"length": 40, "hidden_dim": 16},
 }
@@ -98,7 +99,7 @@ def test_the_projector_shows_the_representation(zoo, trained):
     assert (logs / "facts.tsv").read_text().startswith("network\tamplitude\tfrequency\tlabel\n")
 
 
-@pytest.mark.parametrize("name", sorted(set(methods(REPRESENT)) - {"gmn"}))
+@pytest.mark.parametrize("name", ["nfn", "mlp", "statistics"])
 def test_any_method_is_trained_stored_and_opened(name, zoo, tmp_path):
     further = {} if name == "statistics" else {"epochs": 1}
     assert run_training(zoo, tmp_path / "run", name, **further)["finished"]
@@ -110,6 +111,17 @@ def test_any_method_is_trained_stored_and_opened(name, zoo, tmp_path):
         "dim": 8,
         "temperature": 0.2,
     }
+
+
+def test_the_untrained_metanetwork_is_the_trained_one_before(zoo):
+    own, untrained = (methods(REPRESENT)[name] for name in ("gmn", "gmn_untrained"))
+    assert untrained.model == own.model and untrained.target == own.target
+    same = {"epochs", "learning_rate"}
+    assert {k: v for k, v in untrained.settings.items() if k not in same} == {
+        k: v for k, v in own.settings.items() if k not in same
+    }
+    # So small a step that a weight of size 1e-4 or more stays what it is, bit for bit.
+    assert np.float32(1e-4) + np.float32(untrained.settings["learning_rate"]) == np.float32(1e-4)
 
 
 def test_what_cannot_be_judged_is_refused(zoo, trained, tmp_path):
