@@ -40,7 +40,20 @@ def test_the_script_makes_rows_tables_and_pictures(tmp_path, capsys, monkeypatch
         monkeypatch.setitem(EDITORS["mlp"].model, name, 32)
     out, runs = tmp_path / "results", tmp_path / "runs"
     given = ["--zoos", str(zoo.path), "--out", str(out), "--runs", str(runs), "--operation", "erode"]
-    given += ["--methods", "mlp", "unedited", "--seeds", "0", "--epochs", "2", "--no-jit", "--samples", "20"]
+    given += [
+        "--methods",
+        "mlp",
+        "unedited",
+        "--settings",
+        "all",
+        "--seeds",
+        "0",
+        "--epochs",
+        "2",
+        "--no-jit",
+        "--samples",
+        "20",
+    ]
     assert script.main(given) == 0
     assert "2 rows made, 0 kept" in capsys.readouterr().out
     (folder,) = [path for path in out.iterdir() if path.is_dir()]
