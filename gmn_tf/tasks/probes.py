@@ -212,8 +212,8 @@ class Probes:
         """
         try:
             settings: dict[str, Any] = {name: int(state[name]) for name in _SETTINGS}
-            rates = {name: float(state[name]) for name in ("learning_rate", "dropout_rate")}
-            probes = cls(**settings, **rates)
+            settings |= {name: float(state[name]) for name in ("learning_rate", "dropout_rate")}
+            probes = cls(**settings)
             shape = tuple(int(n) for n in state["input_shape"])
             probes._build(shape, int(state["num_outputs"]))
             weights = [np.asarray(state[f"weight_{n:03d}"]) for n in range(len(probes._weights))]

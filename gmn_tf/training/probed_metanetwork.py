@@ -62,7 +62,7 @@ class ProbedMetanetwork:
         dropout_rate: float = 0.2,
         metanetwork: dict[str, Any] | None = None,
     ) -> None:
-        self._arguments = {
+        self._arguments: dict[str, Any] = {
             "epochs": epochs,
             "batch_size": batch_size,
             "learning_rate": learning_rate,
@@ -78,7 +78,7 @@ class ProbedMetanetwork:
             METHOD, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, seed=seed
         )
         self._probes = Probes(probes=probes, epochs=probe_epochs, seed=seed)
-        self.history: list[dict[str, float]] = []
+        self.history: list[dict[str, Any]] = []
         """Part, epoch, training and validation loss, after `fit`."""
         self.settings: dict[str, Any] = {}
         """Epochs, steps and networks that training took, and its best epoch, after `fit`."""
@@ -187,7 +187,7 @@ class ProbedMetanetwork:
 
         answers, targets = training
         head.standardize.adapt(answers)
-        epochs = int(self._arguments["head_epochs"])  # type: ignore[call-overload]
+        epochs = int(self._arguments["head_epochs"])
         steps = epochs * -(-len(targets) // _HEAD_BATCH)
         schedule = tf_keras.optimizers.schedules.CosineDecay(
             0.0, steps, warmup_target=_HEAD_LEARNING_RATE, warmup_steps=-(-steps // 20)
@@ -259,12 +259,12 @@ class ProbedMetanetwork:
 
     def _build(self) -> JointReadout:
         entry = method(METHOD)
-        arguments = {**entry.model, **self._arguments["metanetwork"]}  # type: ignore[dict-item]
+        arguments = {**entry.model, **self._arguments["metanetwork"]}
         metanetwork = entry.load()(1, num_channels=CHANNELS, name="metanetwork", **arguments)
         head = AnswersHead(
             self._probes.num_features,
-            hidden_dim=int(self._arguments["hidden_dim"]),  # type: ignore[call-overload]
-            dropout_rate=float(self._arguments["dropout_rate"]),  # type: ignore[arg-type]
+            hidden_dim=int(self._arguments["hidden_dim"]),
+            dropout_rate=float(self._arguments["dropout_rate"]),
             name="head",
         )
         return JointReadout(metanetwork, head)
