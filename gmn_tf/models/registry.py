@@ -36,14 +36,6 @@ _ALL = (
         model={"bundled": False, "readout_members": 4},
     ),
     Method(
-        name="gmn_probes",
-        title="graph metanetwork with probes",
-        kind=FIT,
-        target="gmn_tf.training.probed_metanetwork:ProbedMetanetwork",
-        source="Lim et al. 2024; Kofinas et al. 2024",
-        settings={"epochs": 8},
-    ),
-    Method(
         name="deepsets",
         title="DeepSets",
         kind=GRAPH,
@@ -98,6 +90,14 @@ _ALL = (
         target="gmn_tf.tasks.probes:Probes",
         source="Kahana et al. 2025 (ProbeGen)",
         settings={"epochs": 24, "batch_size": 32, "learning_rate": 3e-3},
+    ),
+    Method(
+        name="gmn_probes",
+        title="graph metanetwork with probes",
+        kind=FIT,
+        target="gmn_tf.training.probed_metanetwork:ProbedMetanetwork",
+        source="Lim et al. 2024; Kofinas et al. 2024",
+        settings={"epochs": 8},
     ),
 )
 
