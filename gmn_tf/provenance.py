@@ -61,8 +61,8 @@ def population(zoo: Zoo, training: np.ndarray) -> dict[str, Any]:
     for name in ("test_accuracy", "psnr"):
         if name in table:
             found = np.quantile(table[name][training], [0, 0.25, 0.5, 0.75, 1])
-            names = ("min", "q25", "median", "q75", "max")
-            facts[name] = {key: round(float(value), 4) for key, value in zip(names, found, strict=True)}
+            keys = ("min", "q25", "median", "q75", "max")
+            facts[name] = {key: round(float(value), 4) for key, value in zip(keys, found, strict=True)}
     if "width" in table:
         width = table["width"][training]
         facts["width"] = [int(width.min()), int(width.max())]

@@ -40,7 +40,20 @@ def test_the_script_makes_rows_tables_and_pictures(tmp_path, capsys, monkeypatch
         monkeypatch.setitem(EDITORS["mlp"].model, name, 32)
     out, runs = tmp_path / "results", tmp_path / "runs"
     given = ["--zoos", str(zoo.path), "--out", str(out), "--runs", str(runs), "--operation", "erode"]
-    given += ["--methods", "mlp", "unedited", "--seeds", "0", "--epochs", "2", "--no-jit", "--samples", "20"]
+    given += [
+        "--methods",
+        "mlp",
+        "unedited",
+        "--settings",
+        "all",
+        "--seeds",
+        "0",
+        "--epochs",
+        "2",
+        "--no-jit",
+        "--samples",
+        "20",
+    ]
     assert script.main(given) == 0
     assert "2 rows made, 0 kept" in capsys.readouterr().out
     (folder,) = [path for path in out.iterdir() if path.is_dir()]
@@ -68,3 +81,14 @@ def test_the_script_makes_rows_tables_and_pictures(tmp_path, capsys, monkeypatch
     assert script.main(given) == 0
     assert "0 rows made, 2 kept" in capsys.readouterr().out
     assert "mean squared error" in (out / "README.md").read_text()
+
+
+def test_manifests_name_data_without_its_folder():
+    from gmn_tf.comparison.results import _without_folders
+
+    manifest = {"data": {"name": "mnist:/some/where/mnist.npz"}, "files": ["a/b", "patches32"], "seed": 3}
+    assert _without_folders(manifest) == {
+        "data": {"name": "mnist:mnist.npz"},
+        "files": ["a/b", "patches32"],
+        "seed": 3,
+    }
