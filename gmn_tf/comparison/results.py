@@ -1,7 +1,7 @@
 """Results on one population, in a folder to which rows are added: `Results`.
 
     NAME-HASH/          (or NAME-HASH-OPERATION/)
-      manifest.json     the zoo's own manifest: recipe, seed, checksums; its hash is the zoo's
+      manifest.json     the zoo's own manifest: recipe, seed, checksums; of data in a file the file's name alone
       task.json         the task and its options; not there for accuracy prediction
       networks.json     the test networks of each setting and their measured accuracies (of other tasks, what
                         `gmn_tf.comparison.measures` says)
@@ -76,7 +76,7 @@ class Results:
         if not (path / MANIFEST).exists():
             if task.name != ACCURACY:
                 files.write_json(path / TASK, {"task": task.name, "options": task.options})
-            files.write_json(path / MANIFEST, zoo.manifest)
+            files.write_json(path / MANIFEST, _without_folders(zoo.manifest))
         return cls(path)
 
     @property
@@ -141,6 +141,17 @@ def settings_hash(config: Mapping[str, Any]) -> str:
     own = {name: value for name, value in config["settings"].items() if name not in ("setting", "seed")}
     text = json.dumps([config["schema_version"], own, config["model"]], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def _without_folders(value: Any) -> Any:
+    """JSON with data by file, "mnist:/path/to/mnist.npz", as "mnist:mnist.npz": where it lay tells nobody."""
+    if isinstance(value, dict):
+        return {key: _without_folders(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_folders(item) for item in value]
+    if isinstance(value, str) and (found := re.fullmatch(r"(\w+):/.*/([^/]+)", value)):
+        return f"{found[1]}:{found[2]}"
+    return value
 
 
 def _word(text: str) -> str:

@@ -81,3 +81,14 @@ def test_the_script_makes_rows_tables_and_pictures(tmp_path, capsys, monkeypatch
     assert script.main(given) == 0
     assert "0 rows made, 2 kept" in capsys.readouterr().out
     assert "mean squared error" in (out / "README.md").read_text()
+
+
+def test_manifests_name_data_without_its_folder():
+    from gmn_tf.comparison.results import _without_folders
+
+    manifest = {"data": {"name": "mnist:/some/where/mnist.npz"}, "files": ["a/b", "patches32"], "seed": 3}
+    assert _without_folders(manifest) == {
+        "data": {"name": "mnist:mnist.npz"},
+        "files": ["a/b", "patches32"],
+        "seed": 3,
+    }
