@@ -12,6 +12,7 @@ from gmn_tf.graph import schema
 from gmn_tf.layers.features import NUM_EDGE_TYPES, depth_features, log_count, num_components
 from gmn_tf.layers.label_statistics import FIRST_PARAMETERLESS_TYPE
 from gmn_tf.layers.names import PACKAGE
+from gmn_tf.models.arguments import arguments
 from gmn_tf.models.baseline import Baseline
 
 
@@ -55,16 +56,7 @@ class DeepSets(Baseline):
         max_layers: int = 64,
         **kwargs: Any,
     ) -> None:
-        settings: dict[str, Any] = {
-            "units": units,
-            "output": output,
-            "set_dim": set_dim,
-            "num_layers": num_layers,
-            "readout_dim": readout_dim,
-            "dropout_rate": dropout_rate,
-            "num_channels": num_channels,
-            "max_layers": max_layers,
-        }
+        settings = arguments(locals())
         super().__init__(settings=settings, **kwargs)
         if num_layers < 1:
             raise SchemaError(f"received num_layers={num_layers}, expected 1 or more")

@@ -11,6 +11,7 @@ from gmn_tf.errors import SchemaError
 from gmn_tf.graph import schema
 from gmn_tf.layers.names import PACKAGE
 from gmn_tf.layers.weight_lists import weight_vectors
+from gmn_tf.models.arguments import arguments
 from gmn_tf.models.baseline import Baseline, head
 
 
@@ -73,19 +74,7 @@ class DeepMetaClassifier(Baseline):
         max_layers: int = 64,
         **kwargs: Any,
     ) -> None:
-        settings: dict[str, Any] = {
-            "units": units,
-            "output": output,
-            "num_channels": num_channels,
-            "length": length,
-            "filters": filters,
-            "max_filters": max_filters,
-            "kernel_size": kernel_size,
-            "final_length": final_length,
-            "hidden_dim": hidden_dim,
-            "dropout_rate": dropout_rate,
-            "max_layers": max_layers,
-        }
+        settings = arguments(locals())
         super().__init__(settings=settings, **kwargs)
         for name in ("length", "filters", "max_filters", "kernel_size", "final_length"):
             if settings[name] < 1:

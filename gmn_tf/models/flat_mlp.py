@@ -11,6 +11,7 @@ from gmn_tf.errors import SchemaError
 from gmn_tf.graph import schema
 from gmn_tf.layers.names import PACKAGE
 from gmn_tf.layers.weight_lists import weight_vectors
+from gmn_tf.models.arguments import arguments
 from gmn_tf.models.baseline import PooledBaseline, head
 
 
@@ -64,17 +65,7 @@ class FlatMLP(PooledBaseline):
         max_layers: int = 64,
         **kwargs: Any,
     ) -> None:
-        settings: dict[str, Any] = {
-            "units": units,
-            "output": output,
-            "num_channels": num_channels,
-            "length": length,
-            "hidden_dim": hidden_dim,
-            "num_layers": num_layers,
-            "dropout_rate": dropout_rate,
-            "initial_step": initial_step,
-            "max_layers": max_layers,
-        }
+        settings = arguments(locals())
         super().__init__(settings=settings, **kwargs)
         for name in ("length", "hidden_dim", "num_layers"):
             if settings[name] < 1:

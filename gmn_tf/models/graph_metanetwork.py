@@ -29,12 +29,11 @@ from gmn_tf.layers.readout import GroupReadout
 from gmn_tf.layers.recomputing_stream import RecomputingStream
 from gmn_tf.layers.topology import topology
 from gmn_tf.models.adaptation import training_moments
+from gmn_tf.models.arguments import arguments
 from gmn_tf.models.options import STATES, check, make_blocks, states_are_written
 from gmn_tf.models.presets import preset
 from gmn_tf.models.smallest import smallest_graph
 from gmn_tf.models.streaming import edge_progress
-
-_NO_OPTIONS = ("self", "kwargs", "__class__")
 
 
 @tf.keras.utils.register_keras_serializable(package=PACKAGE)
@@ -145,7 +144,7 @@ class GraphMetanetwork(tf.keras.Model):
         recompute: bool | str = False,
         **kwargs: Any,
     ) -> None:
-        options = {name: value for name, value in locals().items() if name not in _NO_OPTIONS}
+        options = arguments(locals())
         super().__init__(**kwargs)
         check(options)
         self._settings: dict[str, Any] = options

@@ -14,6 +14,7 @@ from gmn_tf.layers.features import edge_components
 from gmn_tf.layers.names import PACKAGE
 from gmn_tf.layers.np_linear import NPLinear, PlaceDense, layer_sums
 from gmn_tf.layers.plain_chain import VECTOR_TYPES, PlainChain, plain_chain
+from gmn_tf.models.arguments import arguments
 from gmn_tf.models.baseline import PooledBaseline, head
 
 
@@ -87,21 +88,7 @@ class NeuralFunctional(PooledBaseline):
         max_layers: int = 64,
         **kwargs: Any,
     ) -> None:
-        settings: dict[str, Any] = {
-            "units": units,
-            "output": output,
-            "num_channels": num_channels,
-            "num_places": num_places,
-            "max_taps": max_taps,
-            "width": width,
-            "num_layers": num_layers,
-            "reduce_type": reduce_type,
-            "num_indices": num_indices,
-            "hidden_dim": hidden_dim,
-            "dropout_rate": dropout_rate,
-            "initial_step": initial_step,
-            "max_layers": max_layers,
-        }
+        settings = arguments(locals())
         super().__init__(settings=settings, **kwargs)
         for name, least in {"num_places": 2, "max_taps": 1, "num_layers": 1, "num_indices": 1}.items():
             if settings[name] < least:

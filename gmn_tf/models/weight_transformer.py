@@ -11,6 +11,7 @@ from gmn_tf.errors import SchemaError
 from gmn_tf.graph import schema
 from gmn_tf.layers.names import PACKAGE
 from gmn_tf.layers.weight_lists import weight_tokens
+from gmn_tf.models.arguments import arguments
 from gmn_tf.models.baseline import Baseline, head
 
 
@@ -75,20 +76,7 @@ class WeightTransformer(Baseline):
         max_layers: int = 64,
         **kwargs: Any,
     ) -> None:
-        settings: dict[str, Any] = {
-            "units": units,
-            "output": output,
-            "num_channels": num_channels,
-            "token_size": token_size,
-            "max_tokens": max_tokens,
-            "token_dim": token_dim,
-            "num_heads": num_heads,
-            "num_blocks": num_blocks,
-            "hidden_dim": hidden_dim,
-            "dropout_rate": dropout_rate,
-            "max_neurons": max_neurons,
-            "max_layers": max_layers,
-        }
+        settings = arguments(locals())
         super().__init__(settings=settings, **kwargs)
         for name in ("token_size", "max_tokens", "max_neurons", "max_layers"):
             if settings[name] < 1:
