@@ -21,7 +21,9 @@ def write(folder: Path) -> Zoo:
     generator = np.random.default_rng(5)
     number = len(SPLITS)
     flat = ARCHITECTURE.initial(number, seed=0)
-    amplitude, frequency = generator.uniform(0, 10, (2, number)).astype(np.float32)
+    label = generator.integers(0, 3, number)
+    amplitude = (np.array([0.5, 2.5, 9.0])[label] * generator.uniform(0.8, 1.2, number)).astype(np.float32)
+    frequency = generator.uniform(0, 10, number).astype(np.float32)
     last = ARCHITECTURE.variables()[-2]
     kernel = slice(flat.shape[1] - 1 - last.size, flat.shape[1] - 1)
     flat[:, kernel] *= (0.2 + amplitude)[:, np.newaxis]
@@ -32,7 +34,7 @@ def write(folder: Path) -> Zoo:
             "architecture": 0,
             "row": i,
             "split": split,
-            "label": int(amplitude[i] // 3.4),
+            "label": int(label[i]),
             "amplitude": float(amplitude[i]),
             "frequency": float(frequency[i]),
         }
