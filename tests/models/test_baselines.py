@@ -168,8 +168,9 @@ def test_a_network_that_is_too_large_is_said(name):
 
 def test_says_what_is_wrong(name):
     kind, _ = BASELINES[name]
-    with pytest.raises(SchemaError, match="output='edge', expected 'graph'"):
-        make(name, output="edge")
+    output, expected = ("node", "'graph' or 'edge'") if kind.answers_per_edge else ("edge", "'graph'")
+    with pytest.raises(SchemaError, match=f"output='{output}', expected {expected}"):
+        make(name, output=output)
     with pytest.raises(SchemaError, match="no edges to adapt to"):
         make(name).adapt([])
     wrong = {"dmc": "kernel_size", "weight_transformer": "token_size", "nfn": "num_places"}[name]
