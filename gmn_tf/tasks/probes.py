@@ -174,6 +174,10 @@ class Probes:
         """What the MLP reads of the networks, float32 [n, num_features]; errors as of `predict`."""
         return self._read(self._members(zoo, indices), lambda features: features, self.num_features)
 
+    def logits_of(self, answers: np.ndarray) -> np.ndarray:
+        """Logits float32 [n] from what `answers` gave."""
+        return np.asarray(self._mlp(answers)[:, 0])
+
     @property
     def num_features(self) -> int:
         """Numbers per network that the MLP reads."""

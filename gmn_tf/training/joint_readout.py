@@ -1,4 +1,4 @@
-"""One answer from a network's graph and from what it says to inputs: a head on the latter, corrected."""
+"""One answer from a network's graph and what it says to inputs: a head on the latter, corrected by the former."""
 
 from __future__ import annotations
 
@@ -56,7 +56,6 @@ class AnswersHead(tf.keras.Model):
             self._chain += [layers.Dropout(dropout_rate)]
         self._chain.append(layers.Dense(1, kernel_initializer=start, name="output"))
         self(tf.zeros([1, num_answers]))
-        self.learnt = list(self.trainable_weights)
 
     def call(self, answers: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         state = self.standardize(answers)
@@ -70,28 +69,25 @@ class AnswersHead(tf.keras.Model):
 
 
 class JointReadout(tf.keras.Model):
-    """The logit of a head that is fixed, corrected by a metanetwork.
+    """A logit that is given, corrected by a metanetwork.
 
     Args:
-        metanetwork: of one unit; its answer is added times a learnt factor that starts at 0.
-        head: on the answers; not trained here.
+        metanetwork: of one unit; its answer is added times a learnt factor that starts at 0, so that the
+            whole starts as what is given.
 
     Call arguments:
-        inputs: (GraphTensor, answers float32 [components, num_answers]).
+        inputs: (GraphTensor, logits float32 [components, 1]).
     Call returns:
         float32 [components, 1].
     """
 
-    def __init__(self, metanetwork: GraphMetanetwork, head: AnswersHead, **kwargs: Any) -> None:
+    def __init__(self, metanetwork: GraphMetanetwork, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.metanetwork, self.head = metanetwork, head
-        head.trainable = False
-        self._step = self.add_weight("step", (), initializer="zeros")  # so the whole starts as the head
-        graph = smallest_graph(metanetwork.num_channels)
-        self((graph, tf.zeros([1, head.num_answers])))
+        self.metanetwork = metanetwork
+        self._step = self.add_weight("step", (), initializer="zeros")
+        self((smallest_graph(metanetwork.num_channels), tf.zeros([1, 1])))
 
     def call(self, inputs: tuple[Any, tf.Tensor], training: bool | None = None) -> tf.Tensor:
-        graph, answers = inputs
+        graph, given = inputs
         correction = self.metanetwork(graph, training=training)
-        correction = self._step * tf.reduce_mean(correction, axis=-1, keepdims=True)
-        return self.head(answers, training=False) + correction
+        return given + self._step * tf.reduce_mean(correction, axis=-1, keepdims=True)

@@ -21,6 +21,8 @@ from gmn_tf.training.population import Population
 from gmn_tf.training.settings import CHANNELS, METHOD, Settings, optimizer
 
 _HEAD_BATCH, _HEAD_LEARNING_RATE = 64, 1e-3
+_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
+_SHARE = "share"
 _PROBES, _WEIGHT, _CONFIG = "probes/", "weight_", "config"
 
 
@@ -29,8 +31,9 @@ class ProbedMetanetwork:
 
     Three parts, each fixed before the next: probes are learnt (`gmn_tf.tasks.probes.Probes`); a new MLP is
     trained on the answers to them, with large batches and for longer than running the networks each time
-    would allow; a `GraphMetanetwork` is trained to correct its logit (`JointReadout`), and where no epoch
-    of that helps on the validation networks, the MLP's answer stays as it is. Probe features of networks
+    would allow, and its logit is mixed with that of the MLP the probes were learnt with, in the share that is
+    best on the validation networks; a `GraphMetanetwork` is trained to correct the result
+    (`JointReadout`), and where no epoch of that helps there, it stays as it is. Probe features of networks
     are in Kofinas et al. 2024, section 4 ("probe features"), there of every neuron; here of the outputs, so
     that networks of any kind of layer have them. Answers depend on a network's function alone, so the
     whole keeps the metanetwork's symmetry.
@@ -83,13 +86,15 @@ class ProbedMetanetwork:
         self.settings: dict[str, Any] = {}
         """Epochs, steps and networks that training took, and its best epoch, after `fit`."""
         self._model: JointReadout | None = None
+        self._head: Any = None
+        self._share = 1.0  # of the new MLP in the mixture
 
     @property
     def num_parameters(self) -> int:
         """Learnt numbers of both parts; 0 before `fit`."""
         if self._model is None:
             return 0
-        weights = [*self._model.metanetwork.trainable_weights, *self._model.head.learnt]
+        weights = [*self._model.trainable_weights, *self._head.trainable_weights]
         return sum(int(np.prod(w.shape)) for w in weights) + self._probes.num_probe_parameters
 
     def fit(
@@ -122,14 +127,19 @@ class ProbedMetanetwork:
         judged = Population.from_zoo(zoo, chosen, channels=CHANNELS)
 
         tf_keras.utils.set_random_seed(int(self._arguments["seed"]))
-        model = self._model = self._build()
+        model = self._build()
         model.metanetwork.adapt(pipeline.batches(population, batch_size=32))
-        self._fit_head(model.head, (answers, targets), (judged_answers, judged_targets), progress)
+        self._fit_head(self._head, (answers, targets), (judged_answers, judged_targets), progress)
+        losses = {}
+        for self._share in _SHARES:
+            losses[self._share] = accuracy.cross_entropy(judged_targets, self._given(judged_answers))
+        self._share = min(losses, key=losses.__getitem__)
+        given, judged_given = self._given(answers), self._given(judged_answers)
         planner = Planner(
             population.num_edges, self._training.batch_size, replicas=1, seed=self._training.seed
         )
         budget = planner.budget(population.num_nodes, epochs=self._training.epochs)
-        both = np.concatenate([targets[:, np.newaxis], answers], axis=1)
+        both = np.stack([targets, given], axis=1)
         dataset = pipeline.training_dataset(population, both, planner, budget).map(
             lambda graph, row, weight: ((graph, row[:, 1:]), row[:, :1], weight)
         )
@@ -140,7 +150,7 @@ class ProbedMetanetwork:
         model.optimizer.build(model.trainable_variables)
         predict = joint_predictor(model)
         best, kept = (
-            accuracy.cross_entropy(judged_targets, predict(judged, judged_answers)),
+            accuracy.cross_entropy(judged_targets, predict(judged, judged_given)),
             model.get_weights(),
         )
         self.history.append({"part": "metanetwork", "epoch": 0, "loss": np.nan, "validation_loss": best})
@@ -149,7 +159,7 @@ class ProbedMetanetwork:
             nonlocal best, kept
             trained = model.get_weights()
             model.optimizer.finalize_variable_values(model.trainable_variables)
-            loss = accuracy.cross_entropy(judged_targets, predict(judged, judged_answers))
+            loss = accuracy.cross_entropy(judged_targets, predict(judged, judged_given))
             row = {"epoch": epoch + 1, "loss": float(logs["loss"]), "validation_loss": loss}
             self.history.append({"part": "metanetwork", **row})
             if loss < best:
@@ -172,9 +182,16 @@ class ProbedMetanetwork:
             "best_epoch": min(rows, key=lambda row: row["validation_loss"])["epoch"],
             "steps": total,
             "networks_seen": self._training.epochs * len(indices),
+            "head_share": self._share,
             "probes": self._probes.settings,
         }
+        self._model = model
         return self
+
+    def _given(self, answers: np.ndarray) -> np.ndarray:
+        """Logits [n] from answers alone."""
+        new = self._head.predict_on_batch(answers)[:, 0]
+        return self._share * new + (1.0 - self._share) * self._probes.logits_of(answers)
 
     def _fit_head(
         self,
@@ -193,7 +210,7 @@ class ProbedMetanetwork:
             0.0, steps, warmup_target=_HEAD_LEARNING_RATE, warmup_steps=-(-steps // 20)
         )
         optimizer = tf_keras.optimizers.AdamW(schedule, weight_decay=1e-3, global_clipnorm=1.0)
-        optimizer.build(head.learnt)
+        optimizer.build(head.trainable_weights)
         rng = np.random.default_rng(self._training.seed)
         rows, labels = tf.constant(answers), tf.constant(targets[:, np.newaxis])
 
@@ -203,7 +220,9 @@ class ProbedMetanetwork:
                 logits = head(tf.gather(rows, batch), training=True)
                 wanted = tf.gather(labels, batch)
                 loss = tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(wanted, logits))
-            optimizer.apply_gradients(zip(tape.gradient(loss, head.learnt), head.learnt, strict=True))
+            optimizer.apply_gradients(
+                zip(tape.gradient(loss, head.trainable_weights), head.trainable_weights, strict=True)
+            )
             return loss
 
         best, kept = np.inf, head.get_weights()
@@ -226,14 +245,16 @@ class ProbedMetanetwork:
         indices = np.asarray(indices)
         answers = self._probes.answers(zoo, indices)
         population = Population.from_zoo(zoo, indices, channels=CHANNELS)
-        return accuracy.probability(joint_predictor(self._model)(population, answers))
+        return accuracy.probability(joint_predictor(self._model)(population, self._given(answers)))
 
     def get_state(self) -> dict[str, np.ndarray]:
         """All that `from_state` needs, as plain arrays by name."""
         probes = {_PROBES + name: array for name, array in self._probes.get_state().items()}
         assert self._model is not None  # the probes would have refused
-        weights = {f"{_WEIGHT}{n:04d}": array for n, array in enumerate(self._model.get_weights())}
-        return {_CONFIG: np.array(json.dumps(self._arguments)), **probes, **weights}
+        arrays = [*self._head.get_weights(), *self._model.get_weights()]
+        weights = {f"{_WEIGHT}{n:04d}": array for n, array in enumerate(arrays)}
+        config = np.array(json.dumps(self._arguments))
+        return {_CONFIG: config, _SHARE: np.array(self._share), **probes, **weights}
 
     @classmethod
     def from_state(cls, state: dict[str, np.ndarray]) -> ProbedMetanetwork:
@@ -244,6 +265,7 @@ class ProbedMetanetwork:
         """
         try:
             made = cls(**json.loads(str(state[_CONFIG])))
+            made._share = float(state[_SHARE])
         except KeyError as error:
             raise ZooError(
                 f"received a state without {error}, expected one of ProbedMetanetwork.get_state()"
@@ -252,37 +274,39 @@ class ProbedMetanetwork:
         made._probes = Probes.from_state(parts)
         made._model = made._build()
         weights = [state[name] for name in sorted(state) if name.startswith(_WEIGHT)]
-        if [w.shape for w in weights] != [tuple(w.shape) for w in made._model.weights]:
+        own = [*made._head.weights, *made._model.weights]
+        if [w.shape for w in weights] != [tuple(w.shape) for w in own]:
             raise ZooError("received a state whose arrays do not fit its settings: it is damaged")
-        made._model.set_weights(weights)
+        made._head.set_weights(weights[: len(made._head.weights)])
+        made._model.set_weights(weights[len(made._head.weights) :])
         return made
 
     def _build(self) -> JointReadout:
+        """The untrained correction; makes the untrained head as well."""
         entry = method(METHOD)
         arguments = {**entry.model, **self._arguments["metanetwork"]}
         metanetwork = entry.load()(1, num_channels=CHANNELS, name="metanetwork", **arguments)
-        head = AnswersHead(
+        self._head = AnswersHead(
             self._probes.num_features,
             hidden_dim=int(self._arguments["hidden_dim"]),
             dropout_rate=float(self._arguments["dropout_rate"]),
             name="head",
         )
-        return JointReadout(metanetwork, head)
+        return JointReadout(metanetwork)
 
 
 def joint_predictor(model: Any) -> Callable[[Population, np.ndarray], np.ndarray]:
-    """A function from a population and its networks' answers [n, .] to the model's logits [n]."""
-    spec = tf.TensorSpec([None, model.head.num_answers], tf.float32)
+    """A function from a population and the logits that its networks' answers give [n] to the whole's [n]."""
     forward = tf.function(
-        lambda graph, answers: model((graph, answers), training=False),
-        input_signature=[graph_tensor_spec(CHANNELS), spec],
+        lambda graph, given: model((graph, given), training=False),
+        input_signature=[graph_tensor_spec(CHANNELS), tf.TensorSpec([None, 1], tf.float32)],
     )
 
-    def predict(population: Population, answers: np.ndarray) -> np.ndarray:
+    def predict(population: Population, given: np.ndarray) -> np.ndarray:
         logits = np.empty(len(population), np.float32)
         for members in judge.parts(population.num_edges):
             graph = pipeline.to_graph_tensor(pipeline.collate(population, members))
-            logits[members] = forward(graph, tf.constant(answers[members]))[:, 0]
+            logits[members] = forward(graph, tf.constant(given[members, np.newaxis], tf.float32))[:, 0]
         return logits
 
     return predict

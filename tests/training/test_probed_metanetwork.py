@@ -24,7 +24,8 @@ def test_every_part_has_a_history_and_the_best_epoch_is_kept(fitted):
     assert parts == ["probes"] * 2 + ["head"] * 4 + ["metanetwork"] * 4
     losses = [row["validation_loss"] for row in fitted.history[-4:]]
     assert fitted.settings["best_epoch"] == int(np.argmin(losses))
-    assert losses[0] == pytest.approx(min(row["validation_loss"] for row in fitted.history[2:6]), rel=1e-5)
+    alone = [min(row["validation_loss"] for row in fitted.history[part]) for part in (slice(2), slice(2, 6))]
+    assert losses[0] <= min(alone) + 1e-6  # the mixture is no worse than either
     assert fitted.settings["probes"]["epochs"] == 2
 
 
