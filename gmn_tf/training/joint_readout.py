@@ -1,4 +1,4 @@
-"""One answer from a network's graph and what it says to inputs: a head on the latter, corrected by the former."""
+"""One answer from a network's graph and from what it says to inputs: a head, and its correction."""
 
 from __future__ import annotations
 
