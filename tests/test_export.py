@@ -174,8 +174,7 @@ def test_nothing_is_left_behind_when_writing_fails(run_folder, tmp_path, monkeyp
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
-    failing = dataclasses.replace(KINDS["accuracy"], card=full)
-    monkeypatch.setitem(KINDS, "accuracy", failing)
+    monkeypatch.setitem(KINDS, "accuracy", dataclasses.replace(KINDS["accuracy"], card=full))
     with pytest.raises(OSError, match="No space"):
         export(run_folder, tmp_path / "out")
     assert not list(tmp_path.iterdir())

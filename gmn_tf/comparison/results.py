@@ -1,7 +1,7 @@
 """Results on one population, in a folder to which rows are added: `Results`.
 
     NAME-HASH/          (or NAME-HASH-OPERATION/)
-      manifest.json     the zoo's own manifest: recipe, seed, checksums; of data in a file the file's name alone
+      manifest.json     the zoo's own manifest: recipe, seed, checksums; data in a file by its name alone
       task.json         the task and its options; not there for accuracy prediction
       networks.json     the test networks of each setting and their measured accuracies (of other tasks, what
                         `gmn_tf.comparison.measures` says)

@@ -96,14 +96,20 @@ _ALL = (
 METHODS: dict[str, Method] = {entry.name: entry for entry in _ALL}
 """The methods that predict accuracies, the metanetwork first."""
 
-_EDITS: dict[str, Any] = {"channels": 1, "augment": False, "batch_size": 16, "patience": 0}
-"""Mirroring weights does not mirror what an INR shows, so nothing is augmented."""
+_EDITS: dict[str, Any] = {
+    "channels": 1,
+    "augment": False,  # mirroring weights does not mirror what an INR shows
+    "batch_size": 8,
+    "learning_rate": 0.01,
+    "epochs": 8,
+    "patience": 0,
+}
 
 _STEP = 0.02
 """Edits start small: a change of this many deviations of the layer's weights, times the answer."""
 
 _GMN: dict[str, Any] = {"symmetry": "scale|sign", "num_indices": 8, "initial_step": _STEP}
-"""Without the sign symmetry of sines the metanetwork learns no more than NFN-NP on a small budget."""
+"""The table has rows without the symmetry, which show what it is worth (docs/inrs.md)."""
 
 _EDITORS = (
     Method(
@@ -139,7 +145,7 @@ _EDITORS = (
         kind=GRAPH,
         target="gmn_tf.models.flat_mlp:FlatMLP",
         source="Zhou et al. 2023, section 4.3",
-        settings=_EDITS,
+        settings={**_EDITS, "learning_rate": 0.003},
         model={"length": 1280, "hidden_dim": 24, "initial_step": _STEP},
     ),
     Method(

@@ -173,3 +173,22 @@ def test_what_cannot_be_edited_is_refused(zoo, zoo_path, tmp_path):
     with pytest.raises(InrError, match="is no zoo of INRs"):
         train(EditTask("dilate"), zoo_path, tmp_path / "a", progress=False)
     assert editing.figures(np.array([0.1, np.nan]))["loss"] == np.inf
+
+
+def test_at_the_command_line(zoo, tmp_path, capsys):
+    """`gmn-tf train edit`, then `gmn-tf evaluate`, with the method that needs no training."""
+    from gmn_tf.cli import app
+
+    run = tmp_path / "run"
+    given = ["--zoo", str(zoo.path), "--operation", "dilate:5", "--method", "unedited", "--out", str(run)]
+    app(["train", "edit", *given], standalone_mode=False)
+    assert "validation mean squared error 0." in capsys.readouterr().out
+    app(["evaluate", "--run", str(run), "--zoo", str(zoo.path)], standalone_mode=False)
+    out = capsys.readouterr().out
+    assert "dilate:5 on 8 test networks" in out and "edited.png" in out
+    assert (run / "evaluation" / "report.json").exists()
+    with pytest.raises(InrError, match="Unknown operation 'blur'"):
+        app(
+            ["train", "edit", "--zoo", str(zoo.path), "--operation", "blur", "--out", "x"],
+            standalone_mode=False,
+        )
