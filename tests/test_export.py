@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import subprocess
@@ -19,6 +20,7 @@ import gmn_tf
 from gmn_tf import serving
 from gmn_tf.errors import RunError, SchemaError, ZooError
 from gmn_tf.export import export, load
+from gmn_tf.export_kinds import KINDS
 from gmn_tf.graph.parameter_graph import ParameterGraph
 from gmn_tf.predictor import Predictor, merge, raw_columns
 from gmn_tf.training.structure import Structure
@@ -172,7 +174,7 @@ def test_nothing_is_left_behind_when_writing_fails(run_folder, tmp_path, monkeyp
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("gmn_tf.export.card", full)
+    monkeypatch.setitem(KINDS, "accuracy", dataclasses.replace(KINDS["accuracy"], card=full))
     with pytest.raises(OSError, match="No space"):
         export(run_folder, tmp_path / "out")
     assert not list(tmp_path.iterdir())
