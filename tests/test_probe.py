@@ -144,7 +144,8 @@ def test_a_second_training_goes_on_in_the_same_folder(judge, tmp_path):
     model, probe = network(), AccuracyProbe(judge, log_dir=tmp_path)
     model.fit(*problem(), epochs=1, verbose=0, callbacks=[probe])
     model.fit(*problem(), epochs=2, initial_epoch=1, verbose=0, callbacks=[probe])
-    assert [step for step, _ in scalars(tmp_path / "probe")["epoch_predicted_accuracy"]] == [0, 1]
+    steps = [step for step, _ in scalars(tmp_path / "probe")["epoch_predicted_accuracy"]]
+    assert sorted(steps) == [0, 1]  # two files: in what order they are read is nobody's promise
 
 
 def test_a_model_that_its_first_batch_builds(judge, tmp_path):

@@ -119,7 +119,7 @@ class Pipeline:
         """Which values a batch holds, beside those of the networks it was drawn from."""
         graph, _, _ = next(iter(self._dataset))
         members = self.inputs._planner.epoch(0)[0][0]
-        values = np.concatenate([self.inputs.population.values(int(member)) for member in members])
+        values = np.concatenate(self.inputs.population.values(members))
         drawn = graph.edge_sets["edges"]["value"].numpy()[: self._values]
         return {"answer": drawn, "reference": values}
 

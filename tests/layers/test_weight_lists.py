@@ -145,7 +145,14 @@ def test_components_do_not_touch_each_other_and_order_of_storage_does_not_matter
             graph = merge(alone)
             expected = function(graph, values(graph), **sizes)
             for name, column in vars(expected).items():
+                if name == "place":  # of each edge, not of each component: below
+                    continue
                 np.testing.assert_array_equal(getattr(found, name)[component], column[0], err_msg=name)
+    vectors = weight_vectors(together, values(together), length=400)
+    place = np.asarray(vectors.place)
+    kept = place < np.size(vectors.values)
+    assert kept.sum() == np.sum(vectors.there)
+    np.testing.assert_array_equal(np.ravel(vectors.values)[place[kept]], np.asarray(values(together))[kept])
     moved = merge(relabelled(one, 3)[0])  # other neurons first: another list, so the check above can fail
     assert np.any(weight_vectors(moved, values(moved), length=400).values[0] != found_vector(one))
 

@@ -47,6 +47,7 @@ OPTIONS = {
         "readout_heads": 3,
         "readout_statistics": False,
         "readout_members": 2,
+        "readout_outputs": True,
         "readout_dropout_rate": 0.2,
         "group_dropout_rate": 0.1,
     },
