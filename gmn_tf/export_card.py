@@ -77,6 +77,9 @@ _LIMITS = """\
   the accuracy does not.
 - In place of measuring, where labelled data is at hand or a wrong figure does harm."""
 
+NOT_EVALUATED = "Not evaluated before it was exported (`gmn-tf evaluate --run RUN --zoo ZOO`)."
+NOT_TOLD = "Not told: it was exported without its zoo (`gmn-tf export --zoo ZOO`)."
+
 _TITLES = {"r2": "R2", "tau": "Kendall's tau", "mae": "mean absolute error"}
 _KEYS = ("schema_version", "gmn_tf_version", "tensorflow_version", "num_weights")
 
@@ -89,8 +92,7 @@ def card(name: str, metadata: Mapping[str, Any], *, check: bool) -> str:
     return _TEXT.format(
         name=name,
         population=_population(population),
-        figures="\n\n".join(map(_figures, metadata["evaluations"]))
-        or "Not evaluated before it was exported (`gmn-tf evaluate --run RUN --zoo ZOO`).",
+        figures="\n\n".join(map(_figures, metadata["evaluations"])) or NOT_EVALUATED,
         distance=distance_text(metadata["distance"]),
         limits=_LIMITS.format(
             data=population["data"]["name"] if population else "its zoo's", distance=serving.DISTANCE
@@ -120,9 +122,23 @@ def raw_table(signature: Mapping[str, Any]) -> str:
     return "\n".join(rows)
 
 
+def judged_on(evaluation: Mapping[str, Any]) -> str:
+    """Where the figures of an evaluation come from: setting, run, number of networks, zoo, split."""
+    whose = "" if evaluation["of"] == THIS else f", {evaluation['of']}"
+    where = (
+        "of the zoo it was trained on"
+        if evaluation.get("trained_on_this_zoo")
+        else "of ANOTHER zoo than the one it was trained on"
+    )
+    return (
+        f"Setting `{evaluation['setting']}`{whose}: on {evaluation['networks']} networks {where} "
+        f"({evaluation['split']} split)"
+    )
+
+
 def _population(facts: Mapping[str, Any] | None) -> str:
     if not facts:
-        return "Not told: it was exported without its zoo (`gmn-tf export --zoo ZOO`)."
+        return NOT_TOLD
     accuracy, (least, most) = facts["test_accuracy"], facts["parameters"]
     families = ", ".join(f"{count:,} {family}" for family, count in facts["families"].items())
     counts = ", ".join(f"{count:,} {split}" for split, count in facts["counts"].items())

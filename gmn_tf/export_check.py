@@ -62,3 +62,10 @@ def _varied(zoo: Zoo, count: int) -> list[int]:
         ranked.append((seen.get(architecture, 0), architecture, number))
         seen[architecture] = seen.get(architecture, 0) + 1
     return [number for _, _, number in sorted(ranked)[:count]]
+
+
+def networks_of_one_architecture(zoo: Zoo, count: int) -> np.ndarray:
+    """The first networks of the test split that have the architecture of its first one, [count] at most."""
+    test = zoo.indices("test")
+    architectures = np.asarray(zoo.table["architecture"])[test]
+    return test[architectures == architectures[0]][:count]

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gmn_tf import serving
-from gmn_tf.export_card import distance_text, raw_table
+from gmn_tf.export_card import NOT_EVALUATED, NOT_TOLD, distance_text, judged_on, raw_table
+from gmn_tf.export_check import networks_of_one_architecture
 from gmn_tf.graph.parameter_graph import ParameterGraph
-from gmn_tf.provenance import THIS
 from gmn_tf.training.structure import Structure
 
 if TYPE_CHECKING:
@@ -123,8 +123,7 @@ def class_card(name: str, metadata: Mapping[str, Any], *, check: bool) -> str:
         name=name,
         classes=metadata["training"]["task_options"]["num_classes"],
         population=_population(metadata["population"]),
-        figures="\n\n".join(map(_figures, metadata["evaluations"]))
-        or "Not evaluated before it was exported (`gmn-tf evaluate --run RUN --zoo ZOO`).",
+        figures="\n\n".join(map(_figures, metadata["evaluations"])) or NOT_EVALUATED,
         distance=distance_text(metadata["distance"]),
         distance_output=serving.DISTANCE,
         call=call,
@@ -148,9 +147,7 @@ def write_class_check(
     Flat weights [n, P] of the first architecture that the split has.
     """
     folder.mkdir()
-    test = zoo.indices("test")
-    architectures = np.asarray(zoo.table["architecture"])[test]
-    chosen = test[architectures == architectures[0]][:count]
+    chosen = networks_of_one_architecture(zoo, count)
     np.save(folder / WEIGHTS, np.stack([zoo.flat(int(number)) for number in chosen]))
     np.save(folder / ANSWERS, run.predict(zoo, chosen).astype(np.float32))
     contents = {
@@ -162,7 +159,7 @@ def write_class_check(
 
 def _population(facts: Mapping[str, Any] | None) -> str:
     if not facts:
-        return "Not told: it was exported without its zoo (`gmn-tf export --zoo ZOO`)."
+        return NOT_TOLD
     counts = ", ".join(f"{count:,} {split}" for split, count in facts["counts"].items())
     return (
         f"{facts['training_networks']:,} INRs of the family `{facts['family']}`, each fitted to a picture of "
@@ -171,15 +168,8 @@ def _population(facts: Mapping[str, Any] | None) -> str:
 
 
 def _figures(evaluation: Mapping[str, Any]) -> str:
-    whose = "" if evaluation["of"] == THIS else f", {evaluation['of']}"
-    where = (
-        "of the zoo it was trained on"
-        if evaluation.get("trained_on_this_zoo")
-        else "of ANOTHER zoo than the one it was trained on"
-    )
     lines = [
-        f"Setting `{evaluation['setting']}`{whose}: on {evaluation['networks']} networks {where} "
-        f"({evaluation['split']} split):",
+        f"{judged_on(evaluation)}:",
         "",
         "| what | right | cross-entropy |",
         "|---|---:|---:|",

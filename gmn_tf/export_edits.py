@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gmn_tf import serving
-from gmn_tf.export_card import raw_table
+from gmn_tf.export_card import NOT_EVALUATED, NOT_TOLD, judged_on, raw_table
+from gmn_tf.export_check import networks_of_one_architecture
 from gmn_tf.graph.parameter_graph import ParameterGraph
-from gmn_tf.provenance import THIS
 from gmn_tf.training.structure import Structure
 
 if TYPE_CHECKING:
@@ -119,8 +119,7 @@ def edit_card(name: str, metadata: Mapping[str, Any], *, check: bool) -> str:
         operation=options["operation"],
         target="the pictures themselves" if options["target"] == "image" else "what the INRs show",
         population=_population(metadata["population"]),
-        figures="\n\n".join(map(_figures, metadata["evaluations"]))
-        or "Not evaluated before it was exported (`gmn-tf evaluate --run RUN --zoo ZOO`).",
+        figures="\n\n".join(map(_figures, metadata["evaluations"])) or NOT_EVALUATED,
         call=call,
         weights=weights,
         inputs=raw_table(metadata["signatures"][serving.RAW]),
@@ -141,10 +140,8 @@ def write_edit_check(folder: Path, run: Run, zoo: Zoo, *, count: int) -> None:
     apart from what is served.
     """
     folder.mkdir()
-    test = zoo.indices("test")
-    architectures = np.asarray(zoo.table["architecture"])[test]
-    chosen = test[architectures == architectures[0]][:count]
-    structure = _structure(zoo, int(architectures[0]))
+    chosen = networks_of_one_architecture(zoo, count)
+    structure = _structure(zoo, int(zoo.table["architecture"][chosen[0]]))
     before = np.stack([zoo.flat(int(number)) for number in chosen])
     after = before.copy()
     slots = structure.slots[0, :, 0]
@@ -163,7 +160,7 @@ def _structure(zoo: Zoo, architecture: int = 0) -> Structure:
 
 def _population(facts: Mapping[str, Any] | None) -> str:
     if not facts:
-        return "Not told: it was exported without its zoo (`gmn-tf export --zoo ZOO`)."
+        return NOT_TOLD
     counts = ", ".join(f"{count:,} {split}" for split, count in facts["counts"].items())
     least, most = facts["parameters"]
     size = f"{least:,}" if least == most else f"{least:,} to {most:,}"
@@ -182,15 +179,8 @@ def _population(facts: Mapping[str, Any] | None) -> str:
 
 
 def _figures(evaluation: Mapping[str, Any]) -> str:
-    whose = "" if evaluation["of"] == THIS else f", {evaluation['of']}"
-    where = (
-        "of the zoo it was trained on"
-        if evaluation.get("trained_on_this_zoo")
-        else "of ANOTHER zoo than the one it was trained on"
-    )
     lines = [
-        f"Setting `{evaluation['setting']}`{whose}: on {evaluation['networks']} networks {where} "
-        f"({evaluation['split']} split), against the targets, pixels from 0 to 1:",
+        f"{judged_on(evaluation)}, against the targets, pixels from 0 to 1:",
         "",
         "| what | mean squared error | PSNR in dB |",
         "|---|---:|---:|",

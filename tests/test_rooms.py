@@ -31,7 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "provenance": {"models", "training", "zoo"},
     "export_card": {"serving", "provenance"},
     "export_check": {"graph", "zoo", "training", "serving", "training_distance"},
-    "export_edits": {"graph", "zoo", "training", "serving", "export_card", "provenance"},
+    "export_edits": {"graph", "zoo", "training", "serving", "export_card", "export_check"},
     "editor": {"graph", "training", "serving", "predictor"},
     "classifier": {"graph", "serving", "predictor"},
     "export_classes": {
@@ -41,7 +41,7 @@ ALLOWED: dict[str, set[str]] = {
         "serving",
         "training_distance",
         "export_card",
-        "provenance",
+        "export_check",
     },
     "export_kinds": {
         "models",

@@ -7,12 +7,10 @@ from typing import Annotated
 
 import typer
 
-from gmn_tf.commands import console
+from gmn_tf.commands import console, options
 from gmn_tf.commands.training import named_settings, silent, train
-from gmn_tf.models.registry import EDIT, EDITORS
-from gmn_tf.training.settings import Settings
+from gmn_tf.models.registry import EDITORS
 
-_DEFAULTS = Settings.of("gmn", EDIT)
 _BASELINES = ", ".join(f"{name} ({entry.title})" for name, entry in list(EDITORS.items())[1:])
 
 
@@ -24,9 +22,7 @@ def register(app: typer.Typer) -> None:
 @train.command("edit")
 def train_edit(
     zoo: Annotated[Path, typer.Option(metavar="DIR", help="A zoo of INRs of pictures.")],
-    out: Annotated[
-        Path, typer.Option(metavar="RUN", help="The run folder; an unfinished run there goes on.")
-    ],
+    out: options.Out,
     operation: Annotated[
         str,
         typer.Option(
@@ -44,74 +40,28 @@ def train_edit(
     method: Annotated[
         str,
         typer.Option(help="What is trained: gmn, the graph metanetwork, or a baseline: " + _BASELINES + "."),
-    ] = _DEFAULTS.method,
-    setting: Annotated[
-        str, typer.Option(help="Which of the zoo's splits: all, or one of low_data, wider where it has them.")
-    ] = _DEFAULTS.setting,
-    strategy: Annotated[
-        str,
-        typer.Option(
-            help="auto (all GPUs of this host, else the processor), mirrored (all GPUs of this host), "
-            "multiworker (all hosts that TF_CONFIG lists; start the same command on each), or cpu."
-        ),
-    ] = "auto",
-    epochs: Annotated[
-        int | None, typer.Option(help=f"Passes over the training networks, at most ({_DEFAULTS.epochs}).")
-    ] = None,
-    batch_size: Annotated[
-        int | None,
-        typer.Option(help=f"Networks per step, over all devices together ({_DEFAULTS.batch_size})."),
-    ] = None,
-    learning_rate: Annotated[
-        float | None,
-        typer.Option(help=f"Highest learning rate of the schedule ({_DEFAULTS.learning_rate})."),
-    ] = None,
-    seed: Annotated[
-        int, typer.Option(help="Decides initial weights and the order of networks.")
-    ] = _DEFAULTS.seed,
-    num_blocks: Annotated[int | None, typer.Option(help="gmn: rounds of message passing (3).")] = None,
-    message_dim: Annotated[int | None, typer.Option(help="gmn: width of the messages (32).")] = None,
-    node_dim: Annotated[int | None, typer.Option(help="gmn: width of the node states (32).")] = None,
-    edge_dim: Annotated[int | None, typer.Option(help="gmn: width of the edge states (32).")] = None,
-    time_limit: Annotated[
-        float | None,
-        typer.Option(help="Seconds after which it stops at the end of an epoch; started again it goes on."),
-    ] = None,
-    further: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="NAME=VALUE",
-            help="Any other setting of the training or argument of the method's class, such as "
-            "initial_step=0.01; may be given more than once.",
-        ),
-    ] = None,
+    ] = "gmn",
+    setting: options.Setting = "all",
+    strategy: options.Strategy = "auto",
+    epochs: options.Epochs = None,
+    batch_size: options.BatchSize = None,
+    learning_rate: options.LearningRate = None,
+    seed: options.Seed = 0,
+    time_limit: options.TimeLimit = None,
+    further: options.Further = None,
     as_json: console.Json = False,
 ) -> None:
     """Train a metanetwork, or a baseline, to edit INRs: the edited weights show another picture.
 
     The edited weights are the network's own plus the metanetwork's answer for each; it is taught by what they
     show. RUN gets the configuration, the best weights, a history (CSV), a summary (JSON), edited.png (before,
-    target, after) and TensorBoard logs. Numbers in parentheses are the defaults where the method has none of
-    its own.
+    target, after) and TensorBoard logs.
     """
     settings = named_settings(further or [])
     console.start_tensorflow()
     from gmn_tf.training.edit_task import EditTask
     from gmn_tf.training.fit import train as run_training
 
-    given = {
-        "method": method,
-        "setting": setting,
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "learning_rate": learning_rate,
-        "seed": seed,
-        "num_blocks": num_blocks,
-        "message_dim": message_dim,
-        "node_dim": node_dim,
-        "edge_dim": edge_dim,
-    }
     result = run_training(
         EditTask(operation, target=target),
         zoo,
@@ -120,7 +70,15 @@ def train_edit(
         time_limit=time_limit,
         progress=not as_json,
         say=silent if as_json else print,
-        **{name: value for name, value in given.items() if value is not None} | settings,
+        **options.given(
+            method=method,
+            setting=setting,
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            seed=seed,
+        )
+        | settings,
     )
     if as_json:
         console.print_json(result)

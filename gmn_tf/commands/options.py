@@ -9,7 +9,10 @@ import typer
 
 Out = Annotated[Path, typer.Option(metavar="RUN", help="The run folder; an unfinished run there goes on.")]
 Setting = Annotated[
-    str, typer.Option(help="Which of the zoo's splits: all, or one of low_data, wider where it has them.")
+    str,
+    typer.Option(
+        help="Which of the zoo's splits: all, or one of low_data, wider, unseen_family where it has them."
+    ),
 ]
 Strategy = Annotated[
     str,

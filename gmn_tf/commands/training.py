@@ -8,11 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from gmn_tf.commands import console
+from gmn_tf.commands import console, options
 from gmn_tf.models.registry import METHODS
-from gmn_tf.training.settings import Settings
 
-_DEFAULTS = Settings()
 _BASELINES = ", ".join(f"{name} ({entry.title})" for name, entry in list(METHODS.items())[1:])
 EVALUATION = "evaluation"
 """Where in a run's folder its evaluation goes; `gmn_tf.export` puts the figures into the card."""
@@ -39,69 +37,35 @@ def _tasks() -> None:
 @train.command("accuracy")
 def accuracy(
     zoo: Annotated[Path, typer.Option(metavar="DIR", help="A zoo made by gmn-tf zoo, or the Small CNN Zoo.")],
-    out: Annotated[
-        Path, typer.Option(metavar="RUN", help="The run folder; an unfinished run there goes on.")
-    ],
+    out: options.Out,
     method: Annotated[
         str,
         typer.Option(
             help="What is trained: gmn, the graph metanetwork, or a baseline: " + _BASELINES + ".",
         ),
-    ] = _DEFAULTS.method,
-    setting: Annotated[
-        str,
-        typer.Option(
-            help="Which of the zoo's splits: all, or one of low_data, wider, unseen_family where it has them."
-        ),
-    ] = _DEFAULTS.setting,
-    strategy: Annotated[
-        str,
-        typer.Option(
-            help="auto (all GPUs of this host, else the processor), mirrored (all GPUs of this host), "
-            "multiworker (all hosts that TF_CONFIG lists; start the same command on each), or cpu."
-        ),
-    ] = "auto",
+    ] = "gmn",
+    setting: options.Setting = "all",
+    strategy: options.Strategy = "auto",
     replicas: Annotated[
         int | None, typer.Option(help="Devices for mirrored; logical processors where there are no GPUs.")
     ] = None,
-    epochs: Annotated[
-        int | None, typer.Option(help=f"Passes over the training networks, at most ({_DEFAULTS.epochs}).")
-    ] = None,
+    epochs: options.Epochs = None,
     patience: Annotated[
         int | None,
         typer.Option(
-            help="Epochs without a better validation loss before it stops; 0 for never "
-            f"({_DEFAULTS.patience})."
+            help="Epochs without a better validation loss before it stops; 0 for never.",
+            show_default="the method's own",
         ),
     ] = None,
-    batch_size: Annotated[
-        int | None,
-        typer.Option(help=f"Networks per step, over all devices together ({_DEFAULTS.batch_size})."),
-    ] = None,
-    learning_rate: Annotated[
-        float | None,
-        typer.Option(help=f"Highest learning rate of the schedule ({_DEFAULTS.learning_rate})."),
-    ] = None,
-    seed: Annotated[
-        int, typer.Option(help="Decides initial weights and the order of networks.")
-    ] = _DEFAULTS.seed,
+    batch_size: options.BatchSize = None,
+    learning_rate: options.LearningRate = None,
+    seed: options.Seed = 0,
     num_blocks: Annotated[int | None, typer.Option(help="gmn: rounds of message passing (3).")] = None,
     message_dim: Annotated[int | None, typer.Option(help="gmn: width of the messages (32).")] = None,
     node_dim: Annotated[int | None, typer.Option(help="gmn: width of the node states (32).")] = None,
     edge_dim: Annotated[int | None, typer.Option(help="gmn: width of the edge states (32).")] = None,
-    time_limit: Annotated[
-        float | None,
-        typer.Option(help="Seconds after which it stops at the end of an epoch; started again it goes on."),
-    ] = None,
-    further: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="NAME=VALUE",
-            help="Any other setting of the training or argument of the method's class, such as "
-            "reduce_type=sum or weight_decay=0.01; may be given more than once.",
-        ),
-    ] = None,
+    time_limit: options.TimeLimit = None,
+    further: options.Further = None,
     as_json: console.Json = False,
 ) -> None:
     """Train a graph metanetwork, or a baseline, to predict test accuracy from weights alone.
@@ -109,25 +73,12 @@ def accuracy(
     RUN gets the configuration, the best weights, a history (CSV), a summary (JSON) and TensorBoard logs
     (losses, R2, Kendall's tau, learning rate, predicted against true): tensorboard --logdir RUN. The weights
     that were best on the validation networks are kept. Started again with the same settings, it goes on
-    where it stopped. Numbers in parentheses are the defaults where the method has none of its own.
+    where it stopped.
     """
     settings = named_settings(further or [])
     console.start_tensorflow()
     from gmn_tf.training.fit import train_accuracy
 
-    given = {
-        "method": method,
-        "setting": setting,
-        "epochs": epochs,
-        "patience": patience,
-        "batch_size": batch_size,
-        "learning_rate": learning_rate,
-        "seed": seed,
-        "num_blocks": num_blocks,
-        "message_dim": message_dim,
-        "node_dim": node_dim,
-        "edge_dim": edge_dim,
-    }
     result = train_accuracy(
         zoo,
         out,
@@ -136,7 +87,20 @@ def accuracy(
         time_limit=time_limit,
         progress=not as_json,
         say=silent if as_json else print,
-        **{name: value for name, value in given.items() if value is not None} | settings,
+        **options.given(
+            method=method,
+            setting=setting,
+            epochs=epochs,
+            patience=patience,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            seed=seed,
+            num_blocks=num_blocks,
+            message_dim=message_dim,
+            node_dim=node_dim,
+            edge_dim=edge_dim,
+        )
+        | settings,
     )
     if as_json:
         console.print_json(result)
@@ -194,7 +158,8 @@ def evaluate(
     projector's files in the logs of RUN.
     """
     console.start_tensorflow()
-    from gmn_tf.training.judging import JUDGES, REPORT
+    from gmn_tf.training.judging import JUDGES
+    from gmn_tf.training.report import REPORT
     from gmn_tf.training.run import Run
     from gmn_tf.zoo.opening import open_zoo
 

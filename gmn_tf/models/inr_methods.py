@@ -22,7 +22,8 @@ _CLASSES: dict[str, Any] = {
     "epochs": 30,
 }
 """INRs moved a little in every epoch, which is exact, in other signs, with a little noise on top: a SIREN of
-omega 30 magnifies noise, 0.005 changes what it shows by 7 % (root mean square), 0.02 by 29 %."""
+omega 30 magnifies noise, 0.005 changes what it shows by 7 % (root mean square), 0.02 by 27 %
+(scripts/compare_inrs.py)."""
 
 _CLASSIFIERS = (
     Method(
@@ -90,7 +91,8 @@ _VIEWS: dict[str, Any] = {
     "epochs": 30,
 }
 """What two views of a network may differ in: nothing that changes amplitude or frequency of a wave by much.
-Either changes what a wave's INR shows by 12 % (root mean square), four times as much noise by 65 %."""
+Either changes what a wave's INR shows by 12 to 14 % (root mean square), four times as much noise by 56 %
+(scripts/compare_inrs.py)."""
 
 _REPRESENTING: dict[str, Any] = {
     "symmetry": "sign",

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gmn_tf.errors import ZooError
 from gmn_tf.models import registry
 from gmn_tf.tasks import accuracy
 from gmn_tf.tasks.metrics import METRICS, paired_bootstrap
 from gmn_tf.tasks.statnn import Constant, StatNN
 from gmn_tf.training import files
-from gmn_tf.training.folder import zoo_hash
 from gmn_tf.training.progress import scatter
+from gmn_tf.training.report import REPORT, facts, judged_networks
 from gmn_tf.training.run import Run
 from gmn_tf.training.settings import ALL, METHOD
 
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
 METANETWORK, STATNN, CONSTANT = "metanetwork", "statnn", "constant"
 TITLES = {METANETWORK: "graph metanetwork", STATNN: "StatNN", CONSTANT: "constant"}
-REPORT, SCATTER = "report.json", "scatter.png"
+SCATTER = "scatter.png"
 
 
 def evaluate(
@@ -63,11 +62,8 @@ def evaluate(
         RunError: the run cannot be read, or the report cannot be written.
     """
     opened = run if isinstance(run, Run) else Run.load(run)
-    indices, train, validation = (
-        zoo.indices(part, opened.setting) for part in (split, "train", "validation")
-    )
-    if not len(indices):
-        raise ZooError(f"received an empty {split} split, expected networks in it: make a larger zoo")
+    indices = judged_networks(opened, zoo, split)
+    train, validation = (zoo.indices(part, opened.setting) for part in ("train", "validation"))
     seed = int(opened.config["settings"]["seed"]) if seed is None else seed
     targets = accuracy.targets(zoo.table, indices).astype(np.float64)
     statnn = StatNN(seed).fit(zoo, train, validation=validation)
@@ -77,13 +73,7 @@ def evaluate(
         CONSTANT: Constant().fit(zoo, train).predict(zoo, indices),
     }
     report = {
-        "method": opened.method.name,
-        "setting": opened.setting,
-        "split": split,
-        "networks": len(indices),
-        "zoo_hash": zoo_hash(zoo),
-        "trained_on_this_zoo": opened.config.get("zoo_hash") == zoo_hash(zoo),
-        "seed": seed,
+        **facts(opened, zoo, split=split, networks=len(indices), seed=seed),
         "statnn_settings": statnn.settings,
         "figures": {
             name: {figure: _defined(metric(targets, p)) for figure, metric in METRICS.items()}
@@ -98,7 +88,7 @@ def evaluate(
         files.write_json(folder / REPORT, report)
         panels = {title(report, name): predictions[name] for name in (METANETWORK, STATNN)}
         png = scatter(targets, panels, f"{len(indices)} {split} networks")
-        files.write(folder / SCATTER, lambda beside: _write_bytes(beside, png))
+        files.write_bytes(folder / SCATTER, png)
     return report
 
 
@@ -166,7 +156,3 @@ def _text(value: float | None, *, sign: bool = False) -> str:
 
 def _defined(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
-
-
-def _write_bytes(path: Path, data: bytes) -> None:
-    path.write_bytes(data)

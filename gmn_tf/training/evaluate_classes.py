@@ -15,13 +15,13 @@ from gmn_tf.tasks import classification
 from gmn_tf.tasks.bootstrap import draw_counts
 from gmn_tf.training import files
 from gmn_tf.training.classify_task import ClassifyTask, confusion_picture
-from gmn_tf.training.folder import zoo_hash
+from gmn_tf.training.report import REPORT, facts, judged_networks
 from gmn_tf.training.run import Run
 
 if TYPE_CHECKING:
     from gmn_tf.zoo.store import Zoo
 
-REPORT, PICTURE = "report.json", "confusion.png"
+PICTURE = "confusion.png"
 
 
 def evaluate_classes(
@@ -55,9 +55,7 @@ def evaluate_classes(
     task = opened.task
     if not isinstance(task, ClassifyTask):
         raise RunError(f"received a run for the task {task.name!r}, expected one for {CLASSIFY!r}")
-    indices, train = (zoo.indices(part, opened.setting) for part in (split, "train"))
-    if not len(indices):
-        raise ZooError(f"received an empty {split} split, expected networks in it: make a larger zoo")
+    indices, train = judged_networks(opened, zoo, split), zoo.indices("train", opened.setting)
     labels = classification.labels(zoo.table, indices)
     if labels.max() >= task.num_classes:
         raise ZooError(
@@ -74,13 +72,7 @@ def evaluate_classes(
     confusion = classification.confusion(labels, predicted, task.num_classes)
     report = {
         "task": CLASSIFY,
-        "method": opened.method.name,
-        "setting": opened.setting,
-        "split": split,
-        "networks": len(indices),
-        "zoo_hash": zoo_hash(zoo),
-        "trained_on_this_zoo": opened.config.get("zoo_hash") == zoo_hash(zoo),
-        "seed": int(opened.config["settings"]["seed"]),
+        **facts(opened, zoo, split=split, networks=len(indices)),
         "figures": {
             opened.method.title: {
                 "accuracy": float(right.mean()),
@@ -100,7 +92,7 @@ def evaluate_classes(
         folder = Path(out)
         files.write_json(folder / REPORT, report)
         png = confusion_picture(confusion, f"{len(indices)} {split} networks: {right.mean():.1%} right")
-        files.write(folder / PICTURE, lambda beside: _write_bytes(beside, png))
+        files.write_bytes(folder / PICTURE, png)
     return report
 
 
@@ -114,7 +106,3 @@ def table_text(report: Mapping[str, Any]) -> str:
     ]
     lines.append(f"  95 % interval: {interval['low']:.2%} .. {interval['high']:.2%}")
     return "\n".join(lines)
-
-
-def _write_bytes(path: Path, data: bytes) -> None:
-    path.write_bytes(data)

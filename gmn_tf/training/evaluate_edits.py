@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gmn_tf.errors import RunError, ZooError
+from gmn_tf.errors import RunError
 from gmn_tf.tasks import editing
 from gmn_tf.tasks.bootstrap import draw_counts
 from gmn_tf.training import files
 from gmn_tf.training.edit_task import EditTask
-from gmn_tf.training.folder import zoo_hash
+from gmn_tf.training.report import REPORT, facts, judged_networks
 from gmn_tf.training.run import Run
 
 if TYPE_CHECKING:
     from gmn_tf.zoo.store import Zoo
 
 UNEDITED = "unedited"
-REPORT, PICTURE = "report.json", "edited.png"
+PICTURE = "edited.png"
 
 
 def evaluate_edits(
@@ -60,9 +60,7 @@ def evaluate_edits(
             f"received a run for the task {opened.task.name!r} {opened.task.options}, expected "
             f"{judged.name!r} {judged.options}"
         )
-    indices = zoo.indices(split, opened.setting)
-    if not len(indices):
-        raise ZooError(f"received an empty {split} split, expected networks in it: make a larger zoo")
+    indices = judged_networks(opened, zoo, split)
     seed = int(opened.config["settings"]["seed"])
     targets = judged.targets(zoo, indices)
     shown = opened.predict(zoo, indices)
@@ -76,13 +74,7 @@ def evaluate_edits(
     report = {
         "task": judged.name,
         **judged.options,
-        "method": opened.method.name,
-        "setting": opened.setting,
-        "split": split,
-        "networks": len(indices),
-        "zoo_hash": zoo_hash(zoo),
-        "trained_on_this_zoo": opened.config.get("zoo_hash") == zoo_hash(zoo),
-        "seed": seed,
+        **facts(opened, zoo, split=split, networks=len(indices), seed=seed),
         "figures": {name: _figures(found) for name, found in errors.items()},
         "minus_unedited": {"difference": float(apart.mean()), "low": float(low), "high": float(high)},
     }

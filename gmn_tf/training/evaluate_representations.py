@@ -15,16 +15,16 @@ from gmn_tf.models.registry import REPRESENT
 from gmn_tf.tasks.bootstrap import draw_counts
 from gmn_tf.tasks.linear_regression import LinearRegression
 from gmn_tf.training import files
-from gmn_tf.training.folder import zoo_hash
 from gmn_tf.training.loop import LOGS
 from gmn_tf.training.projector import write_projector
+from gmn_tf.training.report import REPORT, facts
 from gmn_tf.training.represent_task import COLUMNS
 from gmn_tf.training.run import Run
 
 if TYPE_CHECKING:
     from gmn_tf.zoo.store import Zoo
 
-REPORT, PICTURE = "report.json", "regression.png"
+PICTURE = "regression.png"
 
 
 def regress(
@@ -98,13 +98,7 @@ def evaluate_representations(
     low, high = np.percentile(drawn, [2.5, 97.5])
     report = {
         "task": REPRESENT,
-        "method": opened.method.name,
-        "setting": opened.setting,
-        "split": split,
-        "networks": len(errors),
-        "zoo_hash": zoo_hash(zoo),
-        "trained_on_this_zoo": opened.config.get("zoo_hash") == zoo_hash(zoo),
-        "seed": int(opened.config["settings"]["seed"]),
+        **facts(opened, zoo, split=split, networks=len(errors)),
         "features": len(regression.coefficients),
         "penalty": regression.penalty,
         "figures": {

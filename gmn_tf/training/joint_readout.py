@@ -30,42 +30,32 @@ class Standardize(tf.keras.layers.Layer):
         return tf.clip_by_value((x - self._mean) / self._deviation, -self._MOST, self._MOST)
 
 
-class AnswersHead(tf.keras.Model):
-    """An MLP with dropout on a network's answers.
+def answers_head(num_answers: int, *, hidden_dim: int, dropout_rate: float) -> tf.keras.Sequential:
+    """An MLP from a network's answers [components, num_answers] to logits [components, 1].
 
     Args:
         num_answers: numbers per network.
         hidden_dim: width of its two hidden layers.
-        dropout_rate: of what they read and of their units (half of it of the answers).
+        dropout_rate: of their units; half of it of the answers.
 
-    Call arguments:
-        answers: float32 [components, num_answers].
-    Call returns:
-        Logits float32 [components, 1].
+    Returns:
+        A built model; its first layer is a `Standardize` to be adapted.
     """
-
-    def __init__(self, num_answers: int, *, hidden_dim: int, dropout_rate: float, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        layers = tf.keras.layers
-        self.num_answers = num_answers
-        self.standardize = Standardize(num_answers, name="standardize")
-        start = tf.keras.initializers.RandomNormal(stddev=0.01)
-        self._chain = [layers.Dropout(dropout_rate / 2)]
-        for number in range(2):
-            self._chain += [layers.Dense(hidden_dim, "relu", name=f"hidden_{number}")]
-            self._chain += [layers.Dropout(dropout_rate)]
-        self._chain.append(layers.Dense(1, kernel_initializer=start, name="output"))
-        self(tf.zeros([1, num_answers]))
-
-    def call(self, answers: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        state = self.standardize(answers)
-        for layer in self._chain:
-            state = (
-                layer(state, training=training)
-                if isinstance(layer, tf.keras.layers.Dropout)
-                else layer(state)
-            )
-        return state
+    layers = tf.keras.layers
+    head = tf.keras.Sequential(
+        [
+            Standardize(num_answers, name="standardize"),
+            layers.Dropout(dropout_rate / 2),
+            layers.Dense(hidden_dim, "relu"),
+            layers.Dropout(dropout_rate),
+            layers.Dense(hidden_dim, "relu"),
+            layers.Dropout(dropout_rate),
+            layers.Dense(1, kernel_initializer=tf.keras.initializers.RandomNormal(stddev=0.01)),
+        ],
+        name="head",
+    )
+    head.build((None, num_answers))
+    return head
 
 
 class JointReadout(tf.keras.Model):

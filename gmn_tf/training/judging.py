@@ -9,16 +9,13 @@ from typing import Any
 from gmn_tf.models.registry import ACCURACY, CLASSIFY, EDIT, REPRESENT
 from gmn_tf.training import evaluate, evaluate_classes, evaluate_edits, evaluate_representations
 
-REPORT = evaluate.REPORT
-"""The file of every report."""
-
 
 @dataclasses.dataclass(frozen=True)
 class Judge:
     """Judges the runs of a task.
 
     Attributes:
-        evaluate: (run, zoo, *, split, out) to a report, written into the folder `out` as `REPORT` too.
+        evaluate: (run, zoo, *, split, out) to a report, written into the folder `out` too.
         table_text: the report as text.
         picture: the file that stands beside the report.
     """

@@ -15,7 +15,7 @@ from gmn_tf.models.registry import method
 from gmn_tf.tasks import accuracy
 from gmn_tf.tasks.probes import Probes
 from gmn_tf.training import judge, pipeline
-from gmn_tf.training.joint_readout import AnswersHead, JointReadout
+from gmn_tf.training.joint_readout import JointReadout, answers_head
 from gmn_tf.training.plan import Planner
 from gmn_tf.training.population import Population
 from gmn_tf.training.settings import CHANNELS, METHOD, Settings, optimizer
@@ -130,11 +130,11 @@ class ProbedMetanetwork:
         model = self._build()
         model.metanetwork.adapt(pipeline.batches(population, batch_size=32))
         self._fit_head(self._head, (answers, targets), (judged_answers, judged_targets), progress)
-        losses = {}
-        for self._share in _SHARES:
-            losses[self._share] = accuracy.cross_entropy(judged_targets, self._given(judged_answers))
-        self._share = min(losses, key=losses.__getitem__)
-        given, judged_given = self._given(answers), self._given(judged_answers)
+        self._share = min(
+            _SHARES,
+            key=lambda share: accuracy.cross_entropy(judged_targets, self._given(judged_answers, share)),
+        )
+        given, judged_given = (self._given(part, self._share) for part in (answers, judged_answers))
         planner = Planner(
             population.num_edges, self._training.batch_size, replicas=1, seed=self._training.seed
         )
@@ -188,14 +188,14 @@ class ProbedMetanetwork:
         self._model = model
         return self
 
-    def _given(self, answers: np.ndarray) -> np.ndarray:
-        """Logits [n] from answers alone."""
+    def _given(self, answers: np.ndarray, share: float) -> np.ndarray:
+        """Logits [n] from answers alone: `share` of the new MLP's, the rest of the probes' own."""
         new = self._head.predict_on_batch(answers)[:, 0]
-        return self._share * new + (1.0 - self._share) * self._probes.logits_of(answers)
+        return share * new + (1.0 - share) * self._probes.logits_of(answers)
 
     def _fit_head(
         self,
-        head: AnswersHead,
+        head: tf.keras.Sequential,
         training: tuple[np.ndarray, np.ndarray],
         validation: tuple[np.ndarray, np.ndarray],
         progress: Callable[[dict[str, float]], None] | None,
@@ -203,7 +203,7 @@ class ProbedMetanetwork:
         import tf_keras
 
         answers, targets = training
-        head.standardize.adapt(answers)
+        head.layers[0].adapt(answers)
         epochs = int(self._arguments["head_epochs"])
         steps = epochs * -(-len(targets) // _HEAD_BATCH)
         schedule = tf_keras.optimizers.schedules.CosineDecay(
@@ -245,7 +245,9 @@ class ProbedMetanetwork:
         indices = np.asarray(indices)
         answers = self._probes.answers(zoo, indices)
         population = Population.from_zoo(zoo, indices, channels=CHANNELS)
-        return accuracy.probability(joint_predictor(self._model)(population, self._given(answers)))
+        return accuracy.probability(
+            joint_predictor(self._model)(population, self._given(answers, self._share))
+        )
 
     def get_state(self) -> dict[str, np.ndarray]:
         """All that `from_state` needs, as plain arrays by name."""
@@ -286,11 +288,10 @@ class ProbedMetanetwork:
         entry = method(METHOD)
         arguments = {**entry.model, **self._arguments["metanetwork"]}
         metanetwork = entry.load()(1, num_channels=CHANNELS, name="metanetwork", **arguments)
-        self._head = AnswersHead(
+        self._head = answers_head(
             self._probes.num_features,
             hidden_dim=int(self._arguments["hidden_dim"]),
             dropout_rate=float(self._arguments["dropout_rate"]),
-            name="head",
         )
         return JointReadout(metanetwork)
 

@@ -24,6 +24,12 @@ def node_counts(graph) -> dict[str, int]:
     return dict(Counter(name.split(".")[0] for name in node_names(graph)))
 
 
+def labels(graph, kind: str, layer: int, name: str) -> list[int]:
+    """A label of all nodes of one type and layer, such as "index"."""
+    here = (graph.nodes["type"] == schema.NodeType[kind.upper()]) & (graph.nodes["layer"] == layer)
+    return graph.nodes[name][here].tolist()
+
+
 def edge_counts(graph) -> dict[str, int]:
     return dict(Counter(schema.EdgeType(int(t)).name.lower() for t in graph.edges["type"]))
 
